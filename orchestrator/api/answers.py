@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from orchestrator.model import Document
 from orchestrator.model.base import SCHEMA_VERSION
 from orchestrator.queries.due import DueScan  # noqa: TC001 - msgspec reads the annotations
+from orchestrator.queries.finding_history import FindingSpan  # noqa: TC001 - likewise
 from orchestrator.queries.known_targets import KnownTarget  # noqa: TC001 - likewise
 from orchestrator.queries.overview import StoreOverview  # noqa: TC001 - likewise
 from orchestrator.results.coverage import NotCovered  # noqa: TC001 - likewise
@@ -62,6 +63,19 @@ class OverviewAnswer(Document, frozen=True, tag_field=SCHEMA_VERSION, tag=1):
     coverage: CoveredTargets
     unknown: tuple[NotCovered, ...]
     overview: StoreOverview
+
+
+class HistoryAnswer(Document, frozen=True, tag_field=SCHEMA_VERSION, tag=1):
+    """When findings came to each name, and when they went.
+
+    Attributes:
+        unknown: the targets without a result that could tell.
+        history: the first first.
+    """
+
+    coverage: CoveredTargets
+    unknown: tuple[NotCovered, ...]
+    history: tuple[FindingSpan, ...]
 
 
 def rests_on(coverage: Coverage) -> tuple[CoveredTargets, tuple[NotCovered, ...]]:

@@ -26,6 +26,7 @@ DOCUMENTS = {
     "stale": "What should be scanned again: scanmatrix store stale --output json",
     "targets": "The known targets: scanmatrix store targets --output json",
     "overview": "How every scan stands: scanmatrix store overview --output json",
+    "history": "When findings came and went: scanmatrix store history --output json",
     "imported": "What was imported: scanmatrix store import --output json",
     "pruned": "What was deleted: scanmatrix store prune --output json",
 }
@@ -37,7 +38,7 @@ def document_schema(name: str) -> dict[str, Any]:
     Args:
         name: one of `DOCUMENTS`.
     """
-    from orchestrator.api.answers import OverviewAnswer, StaleAnswer, TargetsAnswer
+    from orchestrator.api.answers import HistoryAnswer, OverviewAnswer, StaleAnswer, TargetsAnswer
     from orchestrator.config.json_schema import schema_of_document
     from orchestrator.model import Ledger, MergedRow, Plan, RunStatus
     from orchestrator.queries.difference import Difference
@@ -53,6 +54,7 @@ def document_schema(name: str) -> dict[str, Any]:
         "stale": StaleAnswer,
         "targets": TargetsAnswer,
         "overview": OverviewAnswer,
+        "history": HistoryAnswer,
         "imported": TakenInAll,
         "pruned": Pruned,
     }

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from orchestrator.api.results import open_results
+from orchestrator.api.results import coverage, open_results
 from orchestrator.scanners.rules import volume_of
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from orchestrator.config.loading import Config
     from orchestrator.queries.choice import Choice
     from orchestrator.queries.due import DueScan
+    from orchestrator.queries.finding_history import FindingSpan
     from orchestrator.queries.known_targets import KnownTarget
     from orchestrator.queries.overview import StoreOverview
     from orchestrator.queries.store import Store
@@ -73,6 +74,21 @@ def known_targets(
     with _asking(config) as store:
         found = store.known_targets(choice, every=every)
         return found, coverage_of_targets(found)
+
+
+def finding_history(config: Config, id_: str) -> tuple[tuple[FindingSpan, ...], Coverage]:
+    """When a finding came to each name, and when it went, over all runs; and what that answer rests on.
+
+    Args:
+        config: names the volume, the store and the scans.
+        id_: its id, or any alias, in any case, or a glob of such.
+
+    Raises:
+        UsageError: no run has finished, or the id is empty.
+    """
+    with _asking(config) as store:
+        found = store.finding_history(id_)
+    return found, coverage(config, id_)
 
 
 @contextmanager

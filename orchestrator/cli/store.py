@@ -1,4 +1,4 @@
-"""`scanmatrix store migrate`, `import`, `prune`, `stale`, `targets` and `overview`: the database of all results."""
+"""`scanmatrix store …`: the database of all results, and what can be asked of it."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -196,6 +196,32 @@ def targets(
     found, coverage = store_api.known_targets(settings, Choice(target=name, owner=owner), every=every)
     print_known(found, coverage, most, output)
     if not coverage.covered:
+        raise typer.Exit(UNKNOWN)
+
+
+@app.command()
+def history(
+    id_: Annotated[
+        str, typer.Argument(metavar="ID", help="A CVE, GHSA or any other id, or a glob.", show_default=False)
+    ],
+    config: ConfigFile = None,
+    volume: Volume = None,
+    most: Most = 50,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Show when a finding came to each name, and when it was fixed.
+
+    All runs count, and names are followed: what a new image of a name no longer has is fixed.
+
+    Example: scanmatrix store history CVE-2021-44228
+    """
+    from orchestrator.api import store as store_api
+    from orchestrator.cli import UNKNOWN
+    from orchestrator.cli.store_tables import print_history
+
+    found, coverage = store_api.finding_history(settings_of(config, volume), id_)
+    print_history(found, coverage, most, output)
+    if not found and not coverage.covered:
         raise typer.Exit(UNKNOWN)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.output import OutputFormat, names_of, print_data
-from orchestrator.cli.tables import Fit, TableColumn, print_table, print_text
+from orchestrator.cli.tables import Fit, TableCell, TableColumn, print_table, print_text
 from orchestrator.model.documents import spell_time
 from orchestrator.results.naming import first
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orchestrator.queries.due import DueScan
+    from orchestrator.queries.finding_history import FindingSpan
     from orchestrator.queries.known_targets import KnownTarget
     from orchestrator.queries.overview import StoreOverview
     from orchestrator.results.coverage import Coverage
@@ -49,6 +50,19 @@ _SCANS = (
     TableColumn("Due", Fit.FOLD),
     TableColumn("Failing", Fit.NUMBER, 1),
     TableColumn("Oldest result", rank=2),
+)
+
+
+_HISTORY = (
+    TableColumn("Target", Fit.MIDDLE),
+    TableColumn("Id", rank=4),
+    TableColumn("Package", Fit.MIDDLE),
+    TableColumn("Version", Fit.MIDDLE, 3),
+    TableColumn("State", coloured=True),
+    TableColumn("Since"),
+    TableColumn("Found in", Fit.MIDDLE, 2),
+    TableColumn("Until"),
+    TableColumn("By", Fit.MIDDLE, 1),
 )
 
 
@@ -127,6 +141,33 @@ def print_overview(found: StoreOverview, coverage: Coverage, output: OutputForma
     counts = ", ".join(f"{count} {severity}" for severity, count in found.open.items()) or "none"
     print_text(f"findings: {counts}" + (f"; {found.suppressed} suppressed" if found.suppressed else ""))
     print_text(f"{_count(found.runs, 'run')}, the latest {found.latest}; the answer {coverage}")
+
+
+def print_history(found: Sequence[FindingSpan], coverage: Coverage, most: int, output: OutputFormat) -> None:
+    """When findings came and went, one name and thing a line."""
+    if output is not OutputFormat.TABLE:
+        from orchestrator.api.answers import HistoryAnswer, rests_on
+
+        print_data(HistoryAnswer(*rests_on(coverage), tuple(found)), output)
+        return
+    rows: list[list[TableCell]] = [
+        [
+            names_of([each.reference]),
+            each.id,
+            each.package,
+            each.version,
+            each.state.value,
+            _time(each.first),
+            each.first_run,
+            _time(each.until),
+            each.until_run,
+        ]
+        for each in found[:most]
+    ]
+    print_table("", _HISTORY, rows)
+    _print_more(len(found), most)
+    standing = len({(each.reference, each.platform) for each in found if each.state == "open"})
+    print_text(f"{_count(standing, 'name')} {'has' if standing == 1 else 'have'} it now; the answer {coverage}")
 
 
 def _time(moment: datetime | None) -> str:

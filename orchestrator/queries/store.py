@@ -15,6 +15,7 @@ from orchestrator.queries.choice import Choice, choose
 from orchestrator.queries.coverage import coverage_now
 from orchestrator.queries.due import PlannedScans
 from orchestrator.queries.earlier import Earlier, earlier
+from orchestrator.queries.finding_history import finding_history
 from orchestrator.queries.holders import holders, merged_rows
 from orchestrator.queries.known_targets import known_targets, targets_by_id
 from orchestrator.queries.overview import overview, overview_now
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from orchestrator.model import MergedRow
     from orchestrator.queries.difference import Difference
     from orchestrator.queries.due import DueScan
+    from orchestrator.queries.finding_history import FindingSpan
     from orchestrator.queries.known_targets import KnownTarget
     from orchestrator.queries.overview import StoreOverview
     from orchestrator.results.coverage import Coverage
@@ -95,6 +97,20 @@ class Store(StoreDatabase):
             raise UsageError("who has what? Give an id, a package, or both")
         with self._past() as past:
             return holders(past, past.facts(name, package), limit, platforms_meant(package))
+
+    def finding_history(self, name: str) -> tuple[FindingSpan, ...]:
+        """When a finding came to each name, by its id or any alias, and when it went; the first first.
+
+        Args:
+            name: as for `who_has`.
+
+        Raises:
+            UsageError: it is empty.
+        """
+        if not (name := clean(name)):
+            raise UsageError("the history of what? Give an id, such as CVE-2021-44228")
+        with self._past() as past:
+            return finding_history(past, past.facts(name, ""))
 
     def coverage(
         self,

@@ -73,6 +73,7 @@ def test_findings_are_as_the_schema_says(capsys):
         ("stale", "store stale --age 1d"),
         ("targets", "store targets"),
         ("overview", "store overview"),
+        ("history", "store history CVE-2025-1"),
         ("imported", "store import"),
         ("pruned", "store prune --keep 9999d"),
     ],
