@@ -1,7 +1,8 @@
 """One task that reads the store's events, and hands them to all who follow them.
 
-Each of these has a queue of its own, of bounded length and of references only. Who does not keep up is dropped and
-hears why; nobody waits for another, and memory does not grow with how slow they are.
+Each of these has a queue of its own, of bounded length and of references only. When much changes at once, the next
+events are read when the queues have room for them, or after some seconds: who has not kept up by then is dropped and
+hears why. So memory does not grow with how slow somebody is, and nobody waits long for another.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 MOST_WAITING, MOST_FOLLOWERS = 512, 5000
 #: Seconds between two looks into the store; and while it does not answer.
 LOOK_SECONDS, TROUBLE_SECONDS = 0.25, 2.0
-_PAGE = 500
+#: Seconds for which followers get to read what waits for them before more is read.
+DRAIN_SECONDS, _DRAIN_LOOK = 5.0, 0.02
+_PAGE = 250
 _REPLAYS = 4
 _log = logging.getLogger(__name__)
 
@@ -63,6 +66,11 @@ class Follower:
             return
         self._waiting.append(frame)
         self._woken.set()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many events as are read at once may be too many."""
+        return len(self._waiting) > max(0, MOST_WAITING - _PAGE)
 
     def end(self, why: str) -> None:
         """Let no more come."""
@@ -173,7 +181,12 @@ class LiveEvents:
         for frame in _frames(page):
             for follower in tuple(self._followers):
                 follower.offer(frame)
-        return len(page.events) >= _PAGE
+        if len(page.events) < _PAGE:
+            return False
+        with anyio.move_on_after(DRAIN_SECONDS):
+            while any(follower.is_full for follower in self._followers):
+                await anyio.sleep(_DRAIN_LOOK)
+        return True
 
     async def _page(self, after: EventCursor | None) -> EventPage:
         return await to_thread.run_sync(self._read, after, _PAGE, abandon_on_cancel=True)
