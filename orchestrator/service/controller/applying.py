@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from orchestrator.argo import names
 from orchestrator.cluster.errors import ObjectExistsError, ObjectNotFoundError
@@ -48,7 +52,7 @@ class Applier:
     """Remembers what it has seen to be right, so that a value that Kubernetes spells in another way is written once."""
 
     def __init__(self) -> None:
-        self._right: dict[tuple[str, Key], tuple[str, Mapping[str, Any]]] = {}
+        self._right: defaultdict[str, dict[Key, tuple[str, bytes]]] = defaultdict(dict)
 
     def apply(
         self, there: NamespacedObjects, resource: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]
@@ -76,32 +80,32 @@ class Applier:
 
     def forget(self, uid: str) -> None:
         """Let go of what is remembered of a resource."""
-        for each in [each for each in self._right if each[0] == uid]:
-            del self._right[each]
+        self._right.pop(uid, None)
 
     def _write(self, there: NamespacedObjects, one: dict[str, Any], old: Mapping[str, Any] | None, uid: str) -> bool:
         if one["kind"] == _BLIND:
-            return self._make_blindly(there, one, uid)
-        mark = uid, key(one)
+            return _make_blindly(there, one)
+        right, mark, digest = self._right[uid], key(one), _digest(one)
         if old is not None:
             version = old["metadata"]["resourceVersion"]
-            if self._right.get(mark) == (version, one) or same(dict(old), one):
+            if right.get(mark) == (version, digest) or same(dict(old), one):
                 return False
         version = there.apply(one)
-        self._right[mark] = version, one
+        right[mark] = version, digest
         return old is None or version != old["metadata"]["resourceVersion"]
 
-    def _make_blindly(self, there: NamespacedObjects, one: dict[str, Any], uid: str) -> bool:
-        """Make what may not be looked at, once."""
-        mark = uid, key(one)
-        if mark in self._right:
-            return False
-        self._right[mark] = "", one
-        try:
-            there.create(one)
-        except ObjectExistsError:
-            return False
-        return True
+
+def _make_blindly(there: NamespacedObjects, one: Mapping[str, Any]) -> bool:
+    """Make what may not be looked at; where it is there, this is refused and nothing is written."""
+    try:
+        there.create(one)
+    except ObjectExistsError:
+        return False
+    return True
+
+
+def _digest(one: Mapping[str, Any]) -> bytes:
+    return hashlib.sha256(msgspec.json.encode(one)).digest()
 
 
 def ensure_claim(there: NamespacedObjects, claim: Mapping[str, Any]) -> str:

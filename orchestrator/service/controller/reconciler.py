@@ -33,6 +33,10 @@ _log = logging.getLogger(__name__)
 SOON, LATER = 15.0, 300.0
 
 
+#: Resources whose objects are kept, so that looks that follow each other make them once: each takes a megabyte.
+_KEPT = 32
+
+
 class _Rendered(NamedTuple):
     generation: int
     made: Desired
@@ -50,6 +54,7 @@ class Reconciler:
         self._local = threading.local()
         self._applier = Applier()
         self._rendered: dict[str, _Rendered] = {}
+        self._lock = threading.Lock()
 
     def look(self, namespace: str, name: str) -> float:
         """Look at a resource once; seconds until the next look.
@@ -84,7 +89,8 @@ class Reconciler:
         done = end(NamespacedObjects(connection, namespace), resource, datetime.now(UTC))
         if done:
             uid = resource["metadata"]["uid"]
-            self._rendered.pop(uid, None)
+            with self._lock:
+                self._rendered.pop(uid, None)
             self._applier.forget(uid)
         return done
 
@@ -114,7 +120,10 @@ class Reconciler:
         known = self._rendered.get(metadata["uid"])
         if known is None or known.generation != metadata["generation"]:
             known = _Rendered(metadata["generation"], desired(metadata["namespace"], resource["spec"]))
-            self._rendered[metadata["uid"]] = known
+            with self._lock:
+                self._rendered[metadata["uid"]] = known
+                while len(self._rendered) > _KEPT:
+                    del self._rendered[next(iter(self._rendered))]
         return known.made
 
     def _refuse_second(self, there: NamespacedObjects, resource: Mapping[str, Any]) -> None:
