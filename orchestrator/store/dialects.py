@@ -45,7 +45,7 @@ def rows_by(
     *,
     also: tuple[ColumnElement[Any], Collection[Any]] | None = None,
     **others: Any,
-) -> Iterator[Row[Any]]:
+) -> Iterator[Row[*tuple[Any, ...]]]:
     """The rows of a query for many values of a column; all of its rows for None.
 
     Args:

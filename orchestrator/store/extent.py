@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import bindparam, func, select
 
 from orchestrator.model import Document, Outcome
+from orchestrator.store.dialects import rows_by
 from orchestrator.store.schema import cells, runs, states
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.model import LedgerRow
 
 _OF_RUN = cells.c.run_id == bindparam("run")
-_EXTENT = select(runs.c.extent).where(runs.c.id == bindparam("run"))
+_EXTENTS = select(runs.c.id, runs.c.extent).where(runs.c.extent.is_not(None))
 _TARGETS = select(func.count(states.c.target_id.distinct())).join(cells, cells.c.state_id == states.c.id).where(_OF_RUN)
 _SCANS = (
     select(states.c.scan, func.count().label("cells"))
@@ -135,15 +136,20 @@ class Measured:
         return {**times, "extent": msgspec.json.encode(said).decode()}
 
 
+def kept_extents(connection: Connection, wanted: Iterable[int]) -> dict[int, Extent]:
+    """The same as `extents` of those runs that have it kept with them; none of the others."""
+    rows = rows_by(connection, runs.c.id, wanted, _EXTENTS)
+    return {run: msgspec.json.decode(extent, type=Extent) for run, extent in rows}
+
+
 def extents(connection: Connection, wanted: Sequence[int]) -> dict[int, Extent]:
     """What the cells of runs are, by their numbers."""
-    return {run: _extent(connection, run) for run in wanted}
+    kept = kept_extents(connection, wanted)
+    return {run: kept[run] if run in kept else _extent(connection, run) for run in wanted}
 
 
 def _extent(connection: Connection, run: int) -> Extent:
-    known = connection.scalar(_EXTENT, {"run": run})
-    if known:
-        return msgspec.json.decode(known, type=Extent)
+    """As the cells of a run say it."""
     counts = connection.execute(_SCANS, {"run": run}).all()
     makers = connection.execute(_MAKERS, {"run": run}).all()
     return Extent(

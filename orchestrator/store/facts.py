@@ -33,6 +33,7 @@ _RANKS = {severity: severity.rank for severity in Severity}
 _REMEMBERED, _READ = 500_000, 100_000
 # Bytes of one fact, and values of a list in one that is longer.
 _LONGEST_DOCUMENT, _MOST = 400_000, 500
+_DOCUMENTS = select(facts.c.id, facts.c.name, facts.c.document)
 _DECODER = msgspec.json.Decoder(MergedFinding)
 # Facts that are made at once: that many documents are in memory together.
 _MADE = 4 * BATCH
@@ -165,11 +166,16 @@ class Said:
             self._known.clear()
             lacking = set(wanted)
         for some in batches(sorted(lacking)):
-            rows = self._connection.execute(select(facts).where(among(self._connection, facts.c.id, some))).all()
-            bare = [row.id for row in rows if row.document is None]
-            aliases = self._aliases(bare) if bare else {}
-            for row in rows:
-                self._known[row.id] = _finding(row, aliases.get(row.id, ()))
+            bare = []
+            for fact, name, document in rows_by(self._connection, facts.c.id, some, _DOCUMENTS):
+                if document is None:
+                    bare.append(fact)
+                else:
+                    self._known[fact] = _decoded(fact, name, document)
+            if bare:
+                aliases = self._aliases(bare)
+                for row in rows_by(self._connection, facts.c.id, bare, select(facts)):
+                    self._known[row.id] = _finding(row, aliases.get(row.id, ()))
 
     def _aliases(self, ids: Sequence[int]) -> dict[int, list[str]]:
         found: dict[int, list[str]] = {}
@@ -179,16 +185,19 @@ class Said:
         return found
 
 
+def _decoded(fact: int, name: str, document: str) -> MergedFinding:
+    try:
+        return _DECODER.decode(document)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SchemaError(
+            f"finding {fact} ({name}) in the store cannot be read: {error}; a newer scanmatrix wrote it, or"
+            " it is damaged: upgrade this scanmatrix, or empty the database (without store.url: remove"
+            " store.sqlite3 from the volume); the next question builds it again from the volume"
+        ) from error
+
+
 def _finding(row: Row[Any], aliases: Sequence[str]) -> MergedFinding:
-    if row.document is not None:
-        try:
-            return _DECODER.decode(row.document)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise SchemaError(
-                f"finding {row.id} ({row.name}) in the store cannot be read: {error}; a newer scanmatrix wrote it, or"
-                " it is damaged: upgrade this scanmatrix, or empty the database (without store.url: remove"
-                " store.sqlite3 from the volume); the next question builds it again from the volume"
-            ) from error
+    """What an earlier version wrote of a fact, in columns."""
     severity = SEVERITIES[row.severity].value
     said = {**row._mapping, "id": row.name, "severity": severity, "aliases": aliases}  # noqa: SLF001 - its public name
     return msgspec.structs.replace(alone("", "", said), found_by=(), severities={})

@@ -19,12 +19,23 @@ _COLUMNS = tuple(findings.columns.keys())
 _KEY = tuple(findings.primary_key.columns.keys())
 _FINDINGS = select(findings)
 # What a run itself found, at the moment in question, did not come after it: that is most of what there is.
-_MOVED = _FINDINGS.where(
+_MOVED = select(
+    findings.c.state_id,
+    findings.c.fact_id,
+    findings.c.first_run_id,
+    findings.c.first_at,
+    findings.c.gone_run_id,
+    findings.c.gone_at,
+).where(
     or_(
         and_(findings.c.first_at >= bindparam("begin"), findings.c.first_run_id != bindparam("run")),
         findings.c.gone_at >= bindparam("begin"),
     )
 )
+# Facts up to which each is looked up in every state; of more, all that a state has is read through: the sum keeps
+# planners from trying every pair.
+_FEW_FACTS = 20
+_ANY_FACT = findings.c.fact_id + 0
 _OF_STATE = findings.c.state_id == bindparam("of_state")
 _FORGET = delete(findings).where(_OF_STATE, findings.c.first_at >= bindparam("at"))
 _REOPEN = (
@@ -78,40 +89,43 @@ class History:
 
     def spans(self, wanted: Sequence[int], facts: Collection[int] | None = None) -> list[tuple[int, Span]]:
         """Every span of these states; with `facts`, only theirs."""
-        rows = [
-            row
-            for some in ([None] if facts is None else [(findings.c.fact_id, few) for few in batches(facts)])
-            for row in rows_by(self._connection, findings.c.state_id, wanted, _FINDINGS, also=some)
+        some: list[tuple[Any, Collection[int]] | None] = [None]
+        if facts is not None:
+            fact = findings.c.fact_id if len(facts) <= _FEW_FACTS else _ANY_FACT
+            some = [(fact, few) for few in batches(facts)]
+        return [
+            (row[0], self.span(row))
+            for each in some
+            for row in rows_by(self._connection, findings.c.state_id, wanted, _FINDINGS, also=each)
         ]
-        return [(row.state_id, self.span(row)) for row in rows]
 
-    def moved(self, since: Mapping[int, Position]) -> list[tuple[int, Span]]:
-        """The spans of states that began, or were gone, after a place of each."""
+    def moved(self, since: Mapping[int, Position]) -> list[tuple[int, int]]:
+        """The states and facts of spans that began, or were gone, after a place of each state."""
         by_run: dict[str, list[int]] = {}
         for state, place in since.items():
             by_run.setdefault(place.run, []).append(state)
-        spans: list[tuple[int, Span]] = []
+        moved: list[tuple[int, int]] = []
         for run, of_run in by_run.items():
             begin = max(1, min(since[state].at for state in of_run))
             rows = rows_by(self._connection, findings.c.state_id, of_run, _MOVED, begin=begin, run=self._ids[run])
-            spans += [(row.state_id, self.span(row)) for row in rows]
-        return [
-            (state, span)
-            for state, span in spans
-            if span.first > since[state] or (span.gone is not None and span.gone > since[state])
-        ]
+            for state, fact, first_run, first_at, gone_run, gone_at in rows:
+                place, came = since[state], (first_at, self._runs[first_run])
+                if came > place or (gone_run and (gone_at, self._runs[gone_run]) > place):
+                    moved.append((state, fact))
+        return moved
 
     def _spans(self, *conditions: Any) -> list[tuple[int, Span]]:
         rows = rows_by(self._connection, findings.c.state_id, None, select(findings).where(*conditions))
         return [(row.state_id, self.span(row)) for row in rows]
 
-    def span(self, row: Row[Any]) -> Span:
-        """A row of `findings`."""
-        first = self.place(row.first_at, row.first_run_id)
-        if not row.gone_run_id:
-            return Span(row.fact_id, first, seen=row.seen_at)
-        last, gone = self.place(row.last_at, row.last_run_id), self.place(row.gone_at, row.gone_run_id)
-        return Span(row.fact_id, first, last, gone, row.seen_at)
+    def span(self, row: Row[*tuple[Any, ...]]) -> Span:
+        """A row of `findings`: its columns, as `_COLUMNS` has them."""
+        _, fact, first_run, first_at, last_run, last_at, gone_run, gone_at, seen = row
+        first = Position(first_at, self._runs[first_run])
+        if not gone_run:
+            return Span(fact, first, None, None, seen)
+        last, gone = Position(last_at, self._runs[last_run]), Position(gone_at, self._runs[gone_run])
+        return Span(fact, first, last, gone, seen)
 
     def forget_after(self, ends: Iterable[tuple[int, Position]]) -> None:
         """Let what is known of states end before a place of each, within a transaction: what follows is new."""

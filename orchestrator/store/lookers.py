@@ -7,7 +7,8 @@ ended, and from what each of its scans looks for.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import bindparam, select
@@ -15,6 +16,7 @@ from sqlalchemy import bindparam, select
 from orchestrator.model import MergedFinding, Outcome
 from orchestrator.model.documents import spell_time
 from orchestrator.store.dialects import rows_by
+from orchestrator.store.extent import kept_extents
 from orchestrator.store.schema import cells, runs, states
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ _ENDED = (
         (cells.c.run_id + 0).in_(bindparam("of_runs", expanding=True)),
     )
 )
+_NOT_HELD = _ENDED.where(cells.c.outcome != Outcome.OK.value, cells.c.standing == "")
 #: Fields that say it; empty in facts.
 FIELDS = ("not_found_by", "not_scanned_by")
 
@@ -45,8 +48,14 @@ def together(newest: MergedFinding, scans: Iterable[str], since: int) -> MergedF
         since: when it was first seen, seconds since 1970.
     """
     found_by = tuple(dict.fromkeys((*newest.found_by, *sorted(scans))))
-    first_seen = spell_time(datetime.fromtimestamp(since, UTC))
+    first_seen = _spell(since)
     return msgspec.structs.replace(newest, found_by=found_by, first_seen=first_seen)
+
+
+@lru_cache(maxsize=1024)
+def _spell(seconds: int) -> str:
+    """A moment in words; those of one answer are mostly the same few."""
+    return spell_time(datetime.fromtimestamp(seconds, UTC))
 
 
 def completed(connection: Connection, found: Sequence[tuple[int, str, MergedFinding]]) -> list[MergedFinding]:
@@ -64,27 +73,40 @@ def completed(connection: Connection, found: Sequence[tuple[int, str, MergedFind
     for row in rows_by(connection, runs.c.run, {run for _, run, _ in found}, _KINDS):
         numbers[row.id] = row.run
         kinds[row.run] = msgspec.json.decode(row.looks_for, type=dict[str, list[str]])
-    targets: set[int] = set()
-    scans: set[str] = set()
-    for target, run, finding in found:
-        if others := _others(finding, kinds.get(run)):
-            targets.add(target)
-            scans.update(others)
+    places: dict[tuple[int, str], None] = {}
+    scans: dict[str, set[str]] = {}
+    others_of = [_others(finding, kinds.get(run)) for _, run, finding in found]
+    for (target, run, _), others in zip(found, others_of, strict=True):
+        if others:
+            places[target, run] = None
+            scans.setdefault(run, set()).update(others)
+    extents = kept_extents(connection, [number for number, run in numbers.items() if run in scans])
+    whole = {numbers[number]: extent.whole_scans for number, extent in extents.items()}
     ended: dict[tuple[int, str], dict[str, bool]] = {}
-    for row in rows_by(connection, states.c.target_id, targets, _ENDED, of_runs=list(numbers), scans=list(scans)):
-        holds = row.outcome == Outcome.OK or bool(row.standing)
-        ended.setdefault((row.target_id, numbers[row.run_id]), {})[row.scan] = holds
-    return [_completed(finding, kinds.get(run), ended.get((target, run), {})) for target, run, finding in found]
+    query = _ENDED
+    if all(scans[run] <= whole.get(run, set()) for run in scans):
+        # The runs have all these of every target: only the few are read that tell nothing.
+        query = _NOT_HELD
+        ended = {(target, run): dict.fromkeys(scans[run], True) for target, run in places}
+    asked: dict[str, Any] = {"of_runs": list(numbers), "scans": sorted(set().union(*scans.values()))}
+    for target, number, scan, outcome, standing in rows_by(
+        connection, states.c.target_id, {target for target, _ in places}, query, **asked
+    ):
+        holds = outcome == Outcome.OK or standing != ""
+        ended.setdefault((target, numbers[number]), {})[scan] = holds
+    return [
+        _completed(finding, others if run in kinds else None, ended.get((target, run), {}))
+        for (target, run, finding), others in zip(found, others_of, strict=True)
+    ]
 
 
-def _completed(
-    finding: MergedFinding, kinds: Mapping[str, Sequence[str]] | None, ended: Mapping[str, bool]
-) -> MergedFinding:
-    if kinds is None:
+def _completed(finding: MergedFinding, others: Sequence[str] | None, ended: Mapping[str, bool]) -> MergedFinding:
+    """A finding with the scans that look for it too, of those that ended; None for them where nobody knows."""
+    if others is None:
         known = {*finding.found_by, *finding.suppressed_in}
         said = {name: tuple(scan for scan in getattr(finding, name) if scan not in known) for name in FIELDS}
         return msgspec.structs.replace(finding, **said)
-    others = [scan for scan in _others(finding, kinds) if scan in ended]
+    others = [scan for scan in others if scan in ended]
     if not others and not any(getattr(finding, name) for name in FIELDS):
         return finding
     return msgspec.structs.replace(

@@ -95,9 +95,13 @@ def several(connection: Connection, run: int) -> set[int]:
 
 
 def moved(connection: Connection, run: int, other: int) -> set[int]:
-    """Names of a run that mean another target in another one, or that this one lacks while it has their target."""
-    asked = {"run": run, "other": other}
-    return {*connection.scalars(_MEANT_ELSE, asked), *connection.scalars(_CALLED_ELSE, asked)}
+    """Names of a run that mean another target in another one."""
+    return set(connection.scalars(_MEANT_ELSE, {"run": run, "other": other}))
+
+
+def renamed(connection: Connection, run: int, other: int) -> set[int]:
+    """Names of a run that another one lacks while it has their target; they are among those it lacks at all."""
+    return set(connection.scalars(_CALLED_ELSE, {"run": run, "other": other}))
 
 
 def names_of(connection: Connection, run: int, wanted: Iterable[int]) -> set[int]:

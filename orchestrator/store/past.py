@@ -52,7 +52,7 @@ _HOLDING_IN = (
     .join(cells, cells.c.state_id == states.c.id)
     .where(cells.c.run_id == bindparam("run"), or_(cells.c.outcome == Outcome.OK, cells.c.standing != ""))
 )
-_NAMES, _TARGETS = select(tags), select(targets)
+_NAMES, _TARGETS = select(tags), select(targets.c.id, targets.c.target, targets.c.platform, targets.c.digest)
 _NAMED = select(run_tags.c.run_id, run_tags.c.tag_id).distinct()
 _OF_TARGETS = select(run_tags.c.tag_id).distinct()
 _OWNERS = select(names.c.target_id, names.c.owner).where(names.c.owner != "").order_by(names.c.id)
@@ -86,10 +86,9 @@ class TargetPlace(NamedTuple):
 
 
 class Alike(NamedTuple):
-    """A finding of a target and scan, with the number of the target, and what it is about."""
+    """A finding of a target and scan, and what it is about."""
 
     state: int
-    target: int
     identity: str
     span: Span
 
@@ -127,7 +126,7 @@ class StoreReader:
     def names(self, wanted: Iterable[int] | None = None) -> dict[int, TagName]:
         """Names by their numbers; all of them for None."""
         rows = rows_by(self.connection, tags.c.id, wanted, _NAMES)
-        return {row.id: (row.reference, row.platform) for row in rows}
+        return {number: (reference, platform) for number, reference, platform in rows}
 
     def names_of_targets(self, wanted: Iterable[int]) -> set[int]:
         """Numbers of the names that targets ever had."""
@@ -194,26 +193,29 @@ class StoreReader:
 
     def moved(self, since: Mapping[int, Position]) -> list[tuple[int, int]]:
         """What came or went, by a cell of any run, after a place of targets and scans: of these, and the facts."""
-        return [(state, span.fact) for state, span in self._history.moved(since)]
+        return self._history.moved(since)
 
-    def alike(self, wanted: Iterable[int], moved: Collection[int]) -> list[Alike]:
+    def alike(self, wanted: Collection[int], moved: Collection[int]) -> list[Alike]:
         """What targets and scans have, or had, of the things that some of their facts are about."""
-        rows = alike(self.connection, wanted, moved)
-        return [Alike(row.state_id, row.target_id, row.identity, self._history.span(row)) for row in rows]
+        about = alike(self.connection, moved)
+        spans = (found for some in batches(wanted) for found in self._history.spans(some, about))
+        return [Alike(state, about[span.fact], span) for state, span in spans]
 
     def targets(self, wanted: Iterable[int]) -> dict[int, str]:
         """Ids of targets by their numbers."""
-        return {row.id: row.target for row in rows_by(self.connection, targets.c.id, set(wanted), _TARGETS)}
+        rows = rows_by(self.connection, targets.c.id, set(wanted), _TARGETS)
+        return {number: target for number, target, _, _ in rows}
 
     def platforms(self, wanted: Iterable[int]) -> dict[int, str]:
         """Platforms of targets by their numbers; empty for a repository."""
-        return {row.id: row.platform for row in rows_by(self.connection, targets.c.id, set(wanted), _TARGETS)}
+        rows = rows_by(self.connection, targets.c.id, set(wanted), _TARGETS)
+        return {number: platform for number, _, platform, _ in rows}
 
     def owners(self, wanted: Iterable[int]) -> dict[int, tuple[str, ...]]:
         """Owners of targets, in the order in which they became known."""
         found: dict[int, dict[str, None]] = {}
-        for row in rows_by(self.connection, names.c.target_id, wanted, _OWNERS):
-            found.setdefault(row.target_id, {})[row.owner] = None
+        for target, owner in rows_by(self.connection, names.c.target_id, wanted, _OWNERS):
+            found.setdefault(target, {})[owner] = None
         return {target: tuple(owners) for target, owners in found.items()}
 
     def described(self, wanted: Collection[int]) -> dict[int, TargetPlace]:
@@ -221,11 +223,11 @@ class StoreReader:
         owners, uses = self.owners(wanted), uses_of(self.connection, wanted)
         indexes = indexes_of(self.connection, wanted)
         return {
-            row.id: TargetPlace(
-                row.target, row.digest, row.platform,
-                owners.get(row.id, ()), indexes.get(row.id, ()), uses.get(row.id, ()),
+            number: TargetPlace(
+                target, digest, platform,
+                owners.get(number, ()), indexes.get(number, ()), uses.get(number, ()),
             )
-            for row in rows_by(self.connection, targets.c.id, wanted, _TARGETS)
+            for number, target, platform, digest in rows_by(self.connection, targets.c.id, wanted, _TARGETS)
         }  # fmt: skip
 
     def facts(self, name: str, package: str) -> set[int]:
@@ -240,7 +242,7 @@ class StoreReader:
 
     def scores(self, ids: Iterable[str]) -> dict[str, float]:
         """EPSS by id, as far as a run told it."""
-        spelt = {each: spell_id(each) for each in ids}
+        spelt = {each: spell_id(each) for each in set(ids)}
         known = scores_of(self.connection, spelt.values())
         return {each: known[key] for each, key in spelt.items() if key in known}
 
@@ -299,7 +301,7 @@ class StoreReader:
         found: dict[int, dict[int, int]] = {}
         for column, query in ((made.c.run_id, own), (cells.c.run_id, stood)):
             for row in rows_by(self.connection, column, ids, query):
-                if self._cells.suspect(row, row):
+                if self._cells.suspect(row):
                     found.setdefault(row.of, {})[row.id] = row.target_id
         return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, exists, func, select, update
 
@@ -12,7 +12,7 @@ from orchestrator.store.schema import facts, findings, states, targets
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
 
 _OPEN = exists().where(findings.c.state_id == states.c.id, findings.c.gone_at == 0)
@@ -36,12 +36,7 @@ _COUNT = update(targets).values(
     .scalar_subquery()
 )
 _IDENTITIES = select(facts.c.identity).distinct()
-_ALIKE = (
-    select(findings, states.c.target_id, facts.c.identity)
-    .select_from(states)
-    .join(findings, findings.c.state_id == states.c.id)
-    .join(facts, facts.c.id == findings.c.fact_id)
-)
+_ALIKE = select(facts.c.id, facts.c.identity)
 
 
 def things_of(connection: Connection, wanted: Mapping[int, Collection[int]]) -> dict[int, int]:
@@ -66,19 +61,10 @@ def things_of(connection: Connection, wanted: Mapping[int, Collection[int]]) -> 
     return known | {row.target_id: row.things for row in rows}
 
 
-def alike(connection: Connection, wanted: Iterable[int], moved: Collection[int]) -> list[Row[Any]]:
-    """The findings of targets and scans about the same things as some facts of theirs.
-
-    Args:
-        connection: to read by.
-        wanted: numbers of targets and scans.
-        moved: numbers of facts.
-
-    Returns:
-        Rows of `findings`, each with its `target_id` and what it is about (`identity`).
-    """
-    about = {row.identity for row in rows_by(connection, facts.c.id, moved, _IDENTITIES)}
-    return list(rows_by(connection, states.c.id, wanted, _ALIKE, also=(facts.c.identity, about)))
+def alike(connection: Connection, some: Iterable[int]) -> dict[int, str]:
+    """All facts about the same things as some facts, these too, with what each is about."""
+    about = {identity for (identity,) in rows_by(connection, facts.c.id, some, _IDENTITIES)}
+    return {row.id: row.identity for row in rows_by(connection, facts.c.identity, about, _ALIKE)}
 
 
 def count_again(connection: Connection, told: Mapping[int, int | None]) -> None:

@@ -246,6 +246,8 @@ facts = Table(
     later_words("place", LONGEST_NAME),
     # The merged finding as JSON; none of a fact that an earlier version wrote.
     Column("document", Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")),
+    # Facts about the same thing: what else is known of what came or went.
+    Index("ix_facts_identity", "identity"),
     **OPTIONS,
 )
 

@@ -80,8 +80,8 @@ def states_with(connection: Connection, wanted: Iterable[int] | None) -> dict[in
     """The targets and scans that have, or had, any of these facts (None for any at all), by their number."""
     found: dict[int, tuple[int, str]] = {}
     facts_ = None if wanted is None else sorted(wanted)
-    for row in rows_by(connection, findings.c.fact_id, facts_, _STATES):
-        found[row.id] = row.target_id, row.scan
+    for state, target, scan in rows_by(connection, findings.c.fact_id, facts_, _STATES):
+        found[state] = target, scan
     return found
 
 

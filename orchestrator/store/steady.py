@@ -35,8 +35,9 @@ _SCANS_OF = (
     .where(run_tags.c.run_id.in_(_MANY), HAS_FOUND)
     .distinct()
 )
-# Two ranges of an index; "is not" would be none.
-_NOT_OK = select(cells.c.state_id).where(or_(cells.c.outcome < Outcome.OK.value, cells.c.outcome > Outcome.OK.value))
+# All others there are, each a range of an index; "is not" would be none, and less or more only one.
+_OTHERS = [each.value for each in Outcome if each is not Outcome.OK]
+_NOT_OK = select(cells.c.state_id).where(cells.c.outcome.in_(_OTHERS))
 _LACKING = select(_now.c.state_id).where(
     _now.c.run_id == _RUN,
     ~exists().where(_then.c.state_id == _now.c.state_id, _then.c.run_id.in_(_MANY)),

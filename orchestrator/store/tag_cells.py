@@ -37,6 +37,7 @@ _OF_CELL = (
     cells.c.scanner_version,
     cells.c.scanner_image,
 )
+_CELL_BEGINS = 2 + len(_OF_STATE)
 _CELLS = (
     select(run_tags.c.tag_id, run_tags.c.target_id, *_OF_STATE, *_OF_CELL)
     .join(states, states.c.target_id == run_tags.c.target_id)
@@ -107,43 +108,49 @@ class TagCells:
                 yield from self._of_names(runs_, some, scans)
             return
         for row in rows_by(self._connection, run_tags.c.run_id, runs_, _CELLS):
-            yield self._cell(row.tag_id, row, row)
+            yield self._cell(row[0], row[1], row[2:_CELL_BEGINS], row[_CELL_BEGINS:])
 
     def _of_names(
         self, runs_: Sequence[int], wanted: Sequence[int], scans: Collection[str] | None
     ) -> Iterator[TagCell]:
         """Of some names: asked table by table, each by its key, so that no planner reads whole runs."""
         had: dict[tuple[int, int], list[int]] = {}
-        for row in rows_by(self._connection, run_tags.c.run_id, runs_, _NAMES, also=(run_tags.c.tag_id, wanted)):
-            had.setdefault((row.target_id, row.run_id), []).append(row.tag_id)
+        for run, tag, target in rows_by(
+            self._connection, run_tags.c.run_id, runs_, _NAMES, also=(run_tags.c.tag_id, wanted)
+        ):
+            had.setdefault((target, run), []).append(tag)
         of_targets = {target for target, _ in had}
         if scans is None:
             found = rows_by(self._connection, states.c.target_id, of_targets, _STATES)
         else:
             found = rows_by(self._connection, states.c.target_id, of_targets, _STATES_OF, scans=list(scans))
-        known = {row.id: row for row in found}
+        known = {state: (target, of_state) for state, target, *of_state in found}
         run = cells.c.run_id if len(runs_) <= _FEW_RUNS else _ANY_RUN
         for cell in rows_by(self._connection, cells.c.state_id, known, _OF_STATES, also=(run, runs_)):
-            state = known[cell.state_id]
-            for tag in had.get((state.target_id, cell.run_id), ()):
-                yield self._cell(tag, state, cell)
+            target, of_state = known[cell[0]]
+            for tag in had.get((target, cell[1]), ()):
+                yield self._cell(tag, target, of_state, cell)
 
-    def _cell(self, tag: int, state: Row[Any], cell: Row[Any]) -> TagCell:
-        order = self._orders[cell.run_id]
-        ok = cell.outcome == Outcome.OK
-        suspect = self.suspect(state, cell) if ok else ""
-        place = Position(cell.at, order[1])
-        return TagCell(
-            tag, state.target_id, cell.state_id, state.scan, order, cell.outcome, cell.reason,
-            ok or bool(cell.standing), suspect, place,
-        )  # fmt: skip
+    def _cell(self, tag: int, target: int, of_state: Sequence[Any], cell: Sequence[Any]) -> TagCell:
+        """A cell, of columns as in `_OF_STATE` and `_OF_CELL`: there are up to tens of thousands for one answer."""
+        scan, ok_run, marked = of_state
+        state, run, at, outcome, reason, standing, *made_by = cell
+        order = self._orders[run]
+        ok = outcome == Outcome.OK
+        suspect = ""
+        if ok:
+            suspect = marked if marked and run == ok_run else self._by_rules(scan, at, *made_by)
+        place = Position(at, order[1])
+        return TagCell(tag, target, state, scan, order, outcome, reason, ok or standing != "", suspect, place)
 
-    def suspect(self, state: Row[Any], cell: Row[Any]) -> str:
+    def suspect(self, row: Row[Any]) -> str:
         """Why a result is not believed: as the newest of its target and scan was marked, or else by the rules."""
-        if state.suspect and cell.run_id == state.ok_run_id:
-            return str(state.suspect)
-        if not self._suspicions.may_be(state.scan, cell.scanner_image, cell.scanner, cell.scanner_version):
+        if row.suspect and row.run_id == row.ok_run_id:
+            return str(row.suspect)
+        return self._by_rules(row.scan, row.at, row.scanner, row.scanner_version, row.scanner_image)
+
+    def _by_rules(self, scan: str, at: int, scanner: str, version: str, image: str) -> str:
+        if not self._suspicions.may_be(scan, image, scanner, version):
             return ""
-        values = {"at": cell.at, "scanner": cell.scanner, "scanner_version": cell.scanner_version}
-        values["scanner_image"] = cell.scanner_image
-        return str(self._suspicions.of(state.scan, values)["suspect"])
+        values = {"at": at, "scanner": scanner, "scanner_version": version, "scanner_image": image}
+        return str(self._suspicions.of(scan, values)["suspect"])

@@ -58,7 +58,7 @@ def since_last(past: StoreReader, run: str, *, still: Still | None = None) -> It
     if still is not None and known is not None:
         still.add(past, known)
         mine = known.heads[head.id]
-        older, newer = (known.at(past, past.runs[:end]) for end in (number, number + 1))
+        older, newer = known.sides(past, past.runs[:number], past.runs[: number + 1])
     else:
         [(_, names)] = past.names_in([head])
         mine = frozenset(names)
@@ -102,7 +102,7 @@ def since(
         known = steady(past, before, past.runs[len(before) :])
     if still is not None and known is not None and known.heads:
         still.add(past, known)
-        older, newer = (known.at(past, runs) for runs in (before, past.runs))
+        older, newer = known.sides(past, before, past.runs)
     else:
         asked = None if references is None else _chosen(past.names(), references).keys()
         older, newer = (NamesAt(past, runs, asked) for runs in (before, past.runs))

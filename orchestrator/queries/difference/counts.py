@@ -33,7 +33,7 @@ class Counts(NamedTuple):
 
 def compare_counts(before: Mapping[str, int], after: Mapping[str, int]) -> Counts:
     """Compare what the scans of both sides counted, by scan; those that did not count are left out."""
-    both = before.keys() & after.keys()
+    both = before.keys() & after.keys() if before and after else ()
     if both:
         changed = any(before[scan] != after[scan] for scan in both)
         return Counts(max(before[scan] for scan in both), max(after[scan] for scan in both), changed)

@@ -73,12 +73,12 @@ def calm(past: StoreReader, pairs: Sequence[Sides]) -> Calm:
     quiet = {number: target for number, target in targets.items() if number not in stirred}
     if not past.merged:
         return Calm(quiet, {}, {target: states[target] for target in quiet.values()}, (), {})
-    ours = {state for target in stirred.values() for state in states[target]}
+    ours = {state: target for target in stirred.values() for state in states[target]}
     rows = past.alike(ours, {fact for _, fact in moved}) if ours else []
     now: dict[int, set[str]] = {}
     for row in rows:
         if row.span.gone is None:
-            now.setdefault(row.target, set()).add(row.identity)
+            now.setdefault(ours[row.state], set()).add(row.identity)
     told = {target: len(about) for target, about in now.items()}
     return Calm(quiet, stirred, states, [(row.state, row.span) for row in rows], told)
 

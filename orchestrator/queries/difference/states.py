@@ -6,6 +6,7 @@ newest ones first, and of others only where these leave something open. Memory g
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from orchestrator.model import Outcome
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.store.tag_cells import Order, TagCell
 
 NEVER: Order = (-1, "")
-# Runs that are read first; most often they say all there is to say.
+# Runs that are read first, or one where that held everything; most often they say all there is to say.
 _NEWEST = 2
 
 
@@ -43,7 +44,7 @@ class _Seen:
 
 def _is_later(cell: TagCell, other: TagCell | None) -> bool:
     """Whether a cell counts before another. Where a run has two targets of one name, the same one always does."""
-    return other is None or _rank(cell) > _rank(other)
+    return other is None or (cell.order, cell.target) > (other.order, other.target)
 
 
 def _rank(cell: TagCell) -> tuple[Order, int]:
@@ -61,6 +62,8 @@ class NamesAt:
         runs: those that count.
         names: numbers of the names; None for all.
         scans: of these names, only what these scans say is asked for: `sources` and `gone`; None for all.
+        settled: other names, that are not gone and mean the same as before, with their latest result by each scan of
+            which that is asked; each of these results says something of the name as it is now.
     """
 
     def __init__(
@@ -69,8 +72,10 @@ class NamesAt:
         runs: Sequence[RunPlace],
         names: Collection[int] | None = None,
         scans: Collection[str] | None = None,
+        settled: Mapping[int, dict[str, TagCell]] | None = None,
     ) -> None:
         self.runs = runs
+        self._settled = settled or {}
         self._past = past
         self._are_some_scans = scans is not None
         self._latest: dict[int, Order] | None = None
@@ -79,13 +84,9 @@ class NamesAt:
         self._successors: dict[Order, Order] = {}
         self._read(names, scans)
 
-    def add(self, names: Collection[int], scans: Collection[str]) -> None:
-        """Other names, of which only what these scans say is asked for."""
-        self._are_some_scans = True
-        self._read(names, scans)
-
     def _read(self, wanted: Collection[int] | None, scans: Collection[str] | None) -> None:
-        waiting, count = list(self.runs), _NEWEST
+        waiting = list(self.runs)
+        count = 1 if waiting and not waiting[-1].partial else _NEWEST
         while waiting and (wanted is None or wanted):
             for cell in self._past.cells(waiting[-count:], wanted, scans):
                 self._seen.setdefault(cell.tag, {}).setdefault(cell.scan, _Seen()).see(cell)
@@ -109,7 +110,7 @@ class NamesAt:
     @property
     def names(self) -> Collection[int]:
         """Every name of these that any run had."""
-        return self._seen.keys()
+        return self._seen.keys() | self._settled.keys() if self._settled else self._seen.keys()
 
     def scans(self, name: int) -> Iterable[str]:
         """The scans that any run had of a name."""
@@ -117,6 +118,8 @@ class NamesAt:
 
     def results(self, name: int) -> dict[str, TagCell]:
         """The latest result of each scan that has one: by scan, the cell that holds it."""
+        if name in self._settled:
+            return self._settled[name]
         found = {scan: self._result(seen) for scan, seen in self._seen.get(name, {}).items()}
         return {scan: cell for scan, cell in found.items() if cell is not None}
 
@@ -127,6 +130,8 @@ class NamesAt:
         only while the report was there; so the run that made the result counts, too. What a later result found that is
         suspect is not lost either.
         """
+        if settled := self._settled.get(name, {}).get(scan):
+            yield settled
         seen = self._seen.get(name, {}).get(scan)
         if seen is None:
             return
@@ -183,20 +188,23 @@ class NamesAt:
         Returns:
             Twice empty where it does say something.
         """
+        why, run = "", ""
+        if scan in self._settled.get(name, ()):
+            return why, run
         current, seen = self.current(name), self._seen.get(name, {}).get(scan)
         last = seen.last if seen else None
         if current is None:
             return "never scanned", ""
         whole = self._last_whole().get(name, NEVER)
         if last is None or last.order < whole:
-            return f"{scan} is no longer planned", max(whole, current.order)[1]
-        if not last.holds:
-            return f"{scan} {last.outcome}: {last.reason}", last.run
-        if last.suspect:
-            return f"{scan} is suspect: {last.suspect}", last.run
-        if last.target != current.target and last.order < current.order:  # a run may have several targets of a name
-            return f"{scan} has not run since the image changed", current.run
-        return "", ""
+            why, run = f"{scan} is no longer planned", max(whole, current.order)[1]
+        elif not last.holds:
+            why, run = f"{scan} {last.outcome}: {last.reason}", last.run
+        elif last.suspect:
+            why, run = f"{scan} is suspect: {last.suspect}", last.run
+        elif last.target != current.target and last.order < current.order:  # a run may have several targets of a name
+            why, run = f"{scan} has not run since the image changed", current.run
+        return why, run
 
     def gone(self, name: int) -> str:
         """The run that was to hold a name and no longer did; empty where the name is not gone.
@@ -204,7 +212,7 @@ class NamesAt:
         It is gone when the last run that had it and was not partial has a successor without it: a later such run that
         has any name of that one.
         """
-        if self._is_in_newest(name):
+        if name in self._settled or self._is_in_newest(name):
             return ""
         order = self._last_whole().get(name)
         latest = self._latest_of(name)
@@ -215,8 +223,12 @@ class NamesAt:
 
     def _is_in_newest(self, name: int) -> bool:
         """Whether the newest run that is not partial is known to have a name: no such run can follow it without."""
-        newest = next((run.order for run in reversed(self.runs) if not run.partial), None)
+        newest = self._newest_whole
         return any(seen.last is not None and seen.last.order == newest for seen in self._seen.get(name, {}).values())
+
+    @cached_property
+    def _newest_whole(self) -> Order | None:
+        return next((run.order for run in reversed(self.runs) if not run.partial), None)
 
     def _latest_of(self, name: int) -> Order | None:
         """The last run with a name, by whatever scan."""

@@ -19,11 +19,26 @@ if TYPE_CHECKING:
 
     from orchestrator.store.extent import Extent
     from orchestrator.store.past import RunPlace, StoreReader
+    from orchestrator.store.tag_cells import TagCell
 
 # Whole runs in which the cells of the older side are looked for, and runs whose names may be steady.
 _BEFORE, _HEADS = 3, 4
 # One in this many cells of a run may be new before they are looked for in one more run.
 _NEW = 10
+
+
+class Stirred(NamedTuple):
+    """Names of a whole run that would be steady, had not something come or gone.
+
+    Attributes:
+        head: the run.
+        bases: of the older moment, the runs with nearly all cells of it: of these names all that ever found something.
+        names: their numbers.
+    """
+
+    head: RunPlace
+    bases: Sequence[RunPlace]
+    names: frozenset[int]
 
 
 class Steady(NamedTuple):
@@ -33,20 +48,25 @@ class Steady(NamedTuple):
         heads: whole runs, by their numbers, with names that are not steady: all other names that they have are.
         others: all names but the steady ones, and but for those that were gone at both moments.
         stirred: those of them that would be steady, had not something come or gone.
-        scans: that ever found something under the stirred names: what others say of these is the same.
     """
 
     heads: Mapping[int, frozenset[int]]
     others: frozenset[int]
-    stirred: frozenset[int] = frozenset()
-    scans: frozenset[str] = frozenset()
+    stirred: Sequence[Stirred] = ()
 
-    def at(self, past: StoreReader, runs: Sequence[RunPlace]) -> NamesAt:
-        """What is known after some runs of all names that are not steady."""
-        state = NamesAt(past, runs, self.others - self.stirred)
-        if self.stirred:
-            state.add(self.stirred, self.scans)
-        return state
+    def sides(self, past: StoreReader, older: Sequence[RunPlace], newer: Sequence[RunPlace]) -> tuple[NamesAt, NamesAt]:
+        """What is known after some runs, and after later ones, of all names that are not steady."""
+        before: dict[int, dict[str, TagCell]] = {}
+        after: dict[int, dict[str, TagCell]] = {}
+        for some in self.stirred:
+            # What other scans say of these names is the same.
+            scans = known.scans_of(past.connection, some.names, [some.head.id])
+            for cell in past.cells([some.head, *some.bases], some.names, scans):
+                of_name = (after if cell.order == some.head.order else before).setdefault(cell.tag, {})
+                if cell.scan not in of_name or of_name[cell.scan].order < cell.order:
+                    of_name[cell.scan] = cell
+        rest = self.others.difference(*(some.names for some in self.stirred))
+        return NamesAt(past, older, rest, settled=before), NamesAt(past, newer, rest, settled=after)
 
     def things(self, past: StoreReader) -> int:
         """How many things there are under the steady names; all that their scans ever found counts."""
@@ -66,7 +86,7 @@ def steady(past: StoreReader, older: Sequence[RunPlace], newer: Sequence[RunPlac
     followed = meant.followed(past.connection, [place.id for place in older if not place.partial])
     counting = [place for place in every if place.id not in followed]
     heads: dict[int, frozenset[int]] = {}
-    stirred, busy = set[int](), set[int]()
+    stirred, busy = list[Stirred](), set[int]()
     for head in [place for place in counting if not place.partial][: -_HEADS - 1 : -1]:
         later = every[every.index(head) + 1 :]
         if meant.share_names(past.connection, head.id, [place.id for place in later if not place.partial]):
@@ -76,13 +96,13 @@ def steady(past: StoreReader, older: Sequence[RunPlace], newer: Sequence[RunPlac
             partial = past.names_in([place for place in later if place.partial])
             # What other runs say of names that this one lacks is no matter of its own.
             apart = _had(past, head, found.names.union(*(names for _, names in partial)))
-            stirred |= found.stirred
+            stirred.append(Stirred(head, found.bases, frozenset(found.stirred)))
             busy |= apart
             heads[head.id] = frozenset(apart | found.stirred)
     rest = meant.absent(past.connection, list(heads), [place.id for place in counting if place.id not in heads])
     others = frozenset(rest).union(*heads.values())
-    stirred -= busy | rest
-    return Steady(heads, others, frozenset(stirred), known.scans_of(past.connection, stirred, list(heads)))
+    few = (some._replace(names=some.names - busy - rest) for some in stirred)
+    return Steady(heads, others, [some for some in few if some.names])
 
 
 def steady_in(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> Steady | None:
@@ -97,9 +117,8 @@ def steady_in(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> S
     if found is None:
         return None
     mine = _had(past, head, found.names | found.stirred)
-    stirred = frozenset(found.stirred)
-    scans = known.scans_of(past.connection, stirred, [head.id])
-    return Steady({head.id: mine}, mine | gone_in(past, head, older), stirred, scans)
+    stirred = Stirred(head, found.bases, frozenset(found.stirred))
+    return Steady({head.id: mine}, mine | gone_in(past, head, older), [stirred] if stirred.names else [])
 
 
 def _had(past: StoreReader, head: RunPlace, names: Set[int]) -> frozenset[int]:
@@ -134,10 +153,11 @@ def gone_in(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> fro
 
 
 class _Unsteady(NamedTuple):
-    """Names, and others of which nothing is otherwise than that findings came or went."""
+    """Names, and others of which nothing is otherwise than that findings came or went since these runs."""
 
     names: set[int]
     stirred: set[int]
+    bases: Sequence[RunPlace]
 
 
 def _unsteady(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> _Unsteady | None:
@@ -160,6 +180,8 @@ def _unsteady(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> _
     names = meant.several(past.connection, head.id).union(new.names, *(there for _, there in past.names_in(between)))
     for base in bases:
         names |= meant.moved(past.connection, head.id, base.id)
+        if base.id not in new.lacked:
+            names |= meant.renamed(past.connection, head.id, base.id)
     moving = new.states | _moving(past, [head, *bases], told)
     targets = known.targets_of(past.connection, moving)
     targets |= known.earlier(past.connection, head.id, past.times.begin_if_last(head.id))
@@ -172,14 +194,19 @@ def _unsteady(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> _
     if numbers := [base.id for base in bases]:
         moved = known.stirred(past.connection, numbers, past.times.after(numbers))
         stirred = meant.names_of(past.connection, head.id, known.targets_of(past.connection, moved))
-    return _Unsteady(names, stirred - names)
+    return _Unsteady(names, stirred - names, bases)
 
 
 class _New(NamedTuple):
-    """What a run has of cells, and some others have not: by names, and beside these by targets and scans."""
+    """What a run has of cells, and some others have not: by names, and beside these by targets and scans.
+
+    Attributes:
+        lacked: those of the others of which all names are there that they lack.
+    """
 
     names: set[int]
     states: set[int]
+    lacked: frozenset[int] = frozenset()
 
 
 def _bases(
@@ -208,10 +235,11 @@ def _new(past: StoreReader, head: RunPlace, bases: Sequence[RunPlace], told: Map
     having = {scan: base.id for base in reversed(bases) for scan in told[base.id].whole_scans}
     wanted = told[head.id].scans.keys()
     names = set[int]()
-    for base in {having[scan] for scan in wanted & having.keys()}:
+    lacked = frozenset(having[scan] for scan in wanted & having.keys())
+    for base in lacked:
         names |= meant.absent(past.connection, [base], [head.id])
     others = wanted - having.keys()
-    return _New(names, known.lacking(past.connection, head.id, [base.id for base in bases], others))
+    return _New(names, known.lacking(past.connection, head.id, [base.id for base in bases], others), lacked)
 
 
 def _moving(past: StoreReader, some: Sequence[RunPlace], told: Mapping[int, Extent]) -> set[int]:

@@ -153,6 +153,11 @@ def test_what_differs_is_the_same_as_by_comparing_everything(tmp_path_factory, e
             assert list(found.changed) == [row for row in there if row.altered]
             assert list(found.new) == [row for row in every if row.status == "new"]
             assert list(found.fixed) == [row for row in every if row.status == "fixed"]
+        # Who else looks for a thing is not read where it is kept with the runs that they have all cells.
+        having = store.who_has("CVE-*")
+        with store._engine.begin() as connection:
+            connection.execute(update(runs).values(extent=None))
+        assert store.who_has("CVE-*") == having
 
 
 @pytest.mark.parametrize("later", [1, 3])
