@@ -138,18 +138,6 @@ def _wait(until):
         time.sleep(0.05)
 
 
-def test_much_at_once_drops_nobody_who_reads(service, changes):
-    stream = service.events()
-    events, _ = _begun(stream)
-    with connect(service.url("?format=event"), max_queue=None) as structured:
-        structured.recv(10)
-        changes.many(3000)
-        expected = [str(number) for number in range(3000)]
-        assert [json.loads(next(events)["data"])["about"].partition(" ")[0] for _ in expected] == expected
-        assert [json.loads(structured.recv(10))["about"].partition(" ")[0] for _ in expected] == expected
-    stream.close()
-
-
 def test_who_has_too_much_waiting_hears_that(service, changes, monkeypatch):
     monkeypatch.setattr(hub, "MOST_WAITING", 3)
     with connect(service.url("?format=event")) as structured:
