@@ -81,11 +81,16 @@ def load_config(
         changes["scanners"] = config.scanners.model_copy(update={"strict": True})
     if fail_on is not None:
         changes["policy"] = msgspec.structs.replace(config.policy, severity=fail_on)
-    config = config.model_copy(update=changes).selecting(_selection(references, targets))
+    config = config.model_copy(update=changes).selecting(selection(references, targets))
     return config if downloads else without_downloads(config)
 
 
-def _selection(references: Sequence[str], globs: Sequence[str]) -> TargetSelection:
+def selection(references: Sequence[str], globs: Sequence[str]) -> TargetSelection:
+    """Which targets somebody means who names some, or globs for configured ones.
+
+    Raises:
+        UsageError: both are given, or one of them is empty.
+    """
     if references and globs:
         raise UsageError(
             f"name targets, or choose among the configured ones with --target, not both: {references[0]!r} and"

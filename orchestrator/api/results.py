@@ -112,7 +112,7 @@ def findings_now(config: Config, choice: Choice | None = None) -> tuple[list[Mer
     with _asking(config) as store:
         if not store.overview(1):
             open_results(config)  # says what to do
-        return store.findings_now(choice or Wanted(), looks_for=_looks_for(config))
+        return store.findings_now(choice or Wanted(), looks_for=looks_for(config))
 
 
 def differences(
@@ -193,10 +193,10 @@ def who_has(config: Config, id_: str = "", *, package: str = "") -> pd.DataFrame
     return holders_frame(find_holders(config, id_, package=package))
 
 
-def find_holders(config: Config, id_: str = "", *, package: str = "") -> Holders:
-    """The same as `who_has`, as typed rows, without pandas."""
+def find_holders(config: Config, id_: str = "", *, package: str = "", most: int = sys.maxsize) -> Holders:
+    """The same as `who_has`, as typed rows, without pandas; `most` of them, the worst first."""
     with _asking(config) as store:
-        return store.who_has(id_, sys.maxsize, package=package)
+        return store.who_has(id_, most, package=package)
 
 
 def coverage(config: Config, id_: str = "", *, package: str = "") -> Coverage:
@@ -209,10 +209,10 @@ def coverage(config: Config, id_: str = "", *, package: str = "") -> Coverage:
     """
     about_packages = bool(package) or folded(id_).startswith(_OF_VULNERABILITIES)
     with _asking(config) as store:
-        return store.coverage(("vulnerability",) if about_packages else (), looks_for=_looks_for(config))
+        return store.coverage(("vulnerability",) if about_packages else (), looks_for=looks_for(config))
 
 
-def _looks_for(config: Config) -> dict[str, frozenset[str]]:
+def looks_for(config: Config) -> dict[str, frozenset[str]]:
     """The kinds of findings that each scan looks for."""
     from orchestrator.catalog.loading import load_catalog
     from orchestrator.findings import kinds_of

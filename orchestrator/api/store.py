@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.queries.overview import StoreOverview
     from orchestrator.queries.store import Store
     from orchestrator.results.coverage import Coverage
+    from orchestrator.store.documents import StateCount
 
 
 def due(
@@ -52,6 +53,14 @@ def overview_now(config: Config, *, age: int | None = None) -> tuple[StoreOvervi
     """
     with _asking(config) as store:
         return store.overview_now(_ages(config, age), datetime.now(UTC), questions=_questions(config))
+
+
+def state_counts(config: Config) -> tuple[StateCount, ...]:
+    """The whole matrix in numbers: targets by scan, outcome of the last attempt, and freshness."""
+    from orchestrator.queries.opening import asking
+
+    with asking(volume_of(config), config) as store:
+        return store.states(config.rescan_after, datetime.now(UTC))
 
 
 def known_targets(

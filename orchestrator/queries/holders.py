@@ -37,7 +37,12 @@ class _Told(NamedTuple):
 
 
 def holders(
-    past: StoreReader, facts: Collection[int] | None, limit: int, is_platform: Callable[[str], bool] | None = None
+    past: StoreReader,
+    facts: Collection[int] | None,
+    limit: int,
+    is_platform: Callable[[str], bool] | None = None,
+    *,
+    targets: Collection[int] | None = None,
 ) -> Holders:
     """Who has any of these facts now.
 
@@ -48,8 +53,9 @@ def holders(
         facts: their numbers; None for all.
         limit: most rows; `Holders.total` counts all.
         is_platform: whether targets of a platform are asked for; None for all.
+        targets: numbers of those that are asked for; None for all.
     """
-    rows, current = _told(past, facts, is_platform)
+    rows, current = _told(past, facts, is_platform, targets)
     order = sorted(rows, key=lambda row: (-max(one.finding.severity.rank for one in rows[row]), row))
     return Holders(total=len(rows), rows=tuple(_holders(past, [rows[row] for row in order[:limit]], current)))
 
@@ -62,10 +68,13 @@ def severities_now(past: StoreReader) -> Counter[Severity | None]:
 
 
 def _told(
-    past: StoreReader, facts: Collection[int] | None, is_platform: Callable[[str], bool] | None = None
+    past: StoreReader,
+    facts: Collection[int] | None,
+    is_platform: Callable[[str], bool] | None = None,
+    targets: Collection[int] | None = None,
 ) -> tuple[Mapping[_Row, Sequence[_Told]], Collection[tuple[TagCell, set[int]]]]:
     """What scans tell of these facts, those together that are one; and the cells that tell it, with their names."""
-    states = past.states_with(facts)
+    states = past.states_with(facts) if targets is None else past.states_of(targets)
     if is_platform is not None:
         platforms = past.platforms(target for target, _ in states.values())
         states = {state: of for state, of in states.items() if is_platform(platforms[of[0]])}

@@ -53,6 +53,14 @@ def targets_by_id(past: StoreReader, ids: Collection[str]) -> tuple[KnownTarget,
     return _known(past, dict(named_targets(past, names, names)), names)
 
 
+def targets_by_number(past: StoreReader, numbers: Collection[int]) -> dict[int, KnownTarget]:
+    """The same by their numbers in the store."""
+    meant = NamesAt(past, past.runs, past.names_of_targets(numbers)).meant()
+    names = {number: meant[number] for number in numbers if number in meant}
+    by_id = {of.target: of for of in _known(past, dict(named_targets(past, names, names)), names)}
+    return {number: by_id[id_] for number, id_ in past.targets(names).items()}
+
+
 def known_targets(past: StoreReader, choice: Choice, *, every: bool = False) -> tuple[KnownTarget, ...]:
     """The targets that names mean now; where those asked for mean none of these, the ones that they meant earlier.
 

@@ -11,8 +11,10 @@ from orchestrator.queries.due import ScanStanding  # noqa: TC001 - msgspec reads
 from orchestrator.queries.holders import severities_now
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.results.overview import RunSummary
-    from orchestrator.store.past import StoreReader
+    from orchestrator.store.past import RunPlace, StoreReader
 
 
 class StoreOverview(Document, frozen=True):
@@ -53,17 +55,28 @@ def overview_now(past: StoreReader, scans: tuple[ScanStanding, ...]) -> StoreOve
     )
 
 
-def overview(past: StoreReader, most: int | None) -> tuple[RunSummary, ...]:
+def overview(past: StoreReader, most: int | None, before: tuple[int, str] | None = None) -> tuple[RunSummary, ...]:
     """The runs in numbers, the latest first; what is suspect in them, and what they cover, is as it is by now.
 
     Args:
         past: all runs.
         most: of them; None for all.
+        before: only those that are after this one in that order: when it finished, and its id.
     """
-    places = past.runs[::-1][:most]
+    places = [place for place in past.runs[::-1] if before is None or place.order < before][:most]
+    return _overview(past, places)
+
+
+def _overview(past: StoreReader, places: Sequence[RunPlace]) -> tuple[RunSummary, ...]:
     said, suspects = past.summaries(places), past.suspects(places)
     for run, one in said.items():
         doubted = suspects.get(run, {})
         believed = one.covered if one.covered is None or not doubted else one.covered - past.uncovered(run, doubted)
         said[run] = msgspec.structs.replace(one, suspect=len(doubted), covered=believed)
     return tuple(said[place.id] for place in places)
+
+
+def run_summary(past: StoreReader, run: str) -> RunSummary | None:
+    """One run in numbers, as `overview` has it; None where there is none of that id."""
+    place = next((place for place in past.runs if place.order[1] == run), None)
+    return None if place is None else _overview(past, [place])[0]

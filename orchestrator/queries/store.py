@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import UsageError
 from orchestrator.kit.ids import clean
 from orchestrator.packages.qualifiers import platforms_meant
-from orchestrator.queries import difference
+from orchestrator.queries import difference, pages
 from orchestrator.queries.changes import StoreChanges, changes
 from orchestrator.queries.choice import Choice, choose
 from orchestrator.queries.coverage import coverage_now
@@ -18,10 +18,11 @@ from orchestrator.queries.earlier import Earlier, earlier
 from orchestrator.queries.finding_history import finding_history
 from orchestrator.queries.holders import holders, merged_rows
 from orchestrator.queries.known_targets import known_targets, targets_by_id
-from orchestrator.queries.overview import overview, overview_now
+from orchestrator.queries.overview import overview, overview_now, run_summary
 from orchestrator.results.errors import NoResultsError
 from orchestrator.store import matrix, one_target, put_results
 from orchestrator.store.database import StoreDatabase
+from orchestrator.store.listing import having, read_workloads
 from orchestrator.store.past import StoreReader
 from orchestrator.store.revision import revision_of
 from orchestrator.volume.layout import STORE
@@ -32,15 +33,17 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from orchestrator.model import MergedRow
+    from orchestrator.model import MergedRow, Outcome
     from orchestrator.queries.difference import Difference
     from orchestrator.queries.due import DueScan
     from orchestrator.queries.finding_history import FindingSpan
     from orchestrator.queries.known_targets import KnownTarget
     from orchestrator.queries.overview import StoreOverview
+    from orchestrator.queries.pages import FindingKey, MatrixPlace, RowsPage
     from orchestrator.results.coverage import Coverage
     from orchestrator.results.overview import RunSummary
     from orchestrator.store.documents import Holders, Stale, StateCount, TargetView, Version
+    from orchestrator.store.listing import WorkloadPlace
     from orchestrator.store.put_results import PutResult
     from orchestrator.volume.layout import Volume
 
@@ -118,6 +121,7 @@ class Store(StoreDatabase):
         *,
         looks_for: Mapping[str, Set[str]] | None = None,
         between: tuple[str, str] | None = None,
+        choice: Choice | None = None,
     ) -> Coverage:
         """Of how many targets anything is known now, and of which nothing is, so that no answer can have them.
 
@@ -125,12 +129,13 @@ class Store(StoreDatabase):
             kinds: of findings that are asked for, such as `vulnerability`; none for any.
             looks_for: kinds of findings by scan; a scan that is not named looks for all.
             between: only of what these names mean, as for `differences`.
+            choice: of which only target, owner and scan count: those that are asked about; None for all.
 
         Raises:
             NotKnownError: no run has such a name.
         """
         with self._past() as past:
-            return coverage_now(past, kinds, looks_for or {}, between=between)
+            return coverage_now(past, kinds, looks_for or {}, choice, between=between)
 
     def findings_now(
         self, choice: Choice, *, looks_for: Mapping[str, Set[str]] | None = None
@@ -200,14 +205,15 @@ class Store(StoreDatabase):
         with self._reading() as connection:
             return earlier(StoreReader(connection, self._distrusted), run)
 
-    def overview(self, most: int | None = None) -> tuple[RunSummary, ...]:
+    def overview(self, most: int | None = None, *, before: tuple[int, str] | None = None) -> tuple[RunSummary, ...]:
         """The runs in numbers, the latest first.
 
         Args:
             most: of them; None for all.
+            before: only those that come after this one: when it finished, seconds since 1970, and its id.
         """
         with self._reading() as connection:
-            return overview(StoreReader(connection, self._distrusted), most)
+            return overview(StoreReader(connection, self._distrusted), most, before)
 
     def targets(self, digest: str) -> tuple[str, ...]:
         """Ids of the targets with this digest, or under the index with it, which is what `docker pull` prints."""
@@ -300,6 +306,38 @@ class Store(StoreDatabase):
         """
         with self._past() as past:
             return known_targets(past, choice or Choice(), every=every)
+
+    def run_summary(self, run: str) -> RunSummary | None:
+        """One run that has finished, in numbers; None where there is none of that id."""
+        with self._reading() as connection:
+            return run_summary(StoreReader(connection, self._distrusted), run)
+
+    def having(self, targets: Collection[str]) -> set[str]:
+        """Those of some targets that are in it, by their ids."""
+        with self._reading() as connection:
+            return having(connection, targets)
+
+    def targets_page(self, choice: Choice, after: int, limit: int) -> RowsPage[KnownTarget, int]:
+        """Targets that names mean now, a page at a time: see `orchestrator.queries.pages`."""
+        with self._past() as past:
+            return pages.targets_page(past, choice, after, limit)
+
+    def cells_page(
+        self, choice: Choice, after: tuple[int, str], limit: int, outcome: Outcome | None = None
+    ) -> RowsPage[MatrixPlace, tuple[int, str]]:
+        """Cells of the matrix, likewise."""
+        with self._past() as past:
+            return pages.cells_page(past, choice, after, limit, outcome)
+
+    def findings_page(self, choice: Choice, after: FindingKey | None, limit: int) -> RowsPage[MergedRow, FindingKey]:
+        """What targets have now, merged, likewise."""
+        with self._past() as past:
+            return pages.findings_page(past, choice, after, limit)
+
+    def workloads_page(self, after: int, limit: int) -> tuple[WorkloadPlace, ...]:
+        """Workloads by their numbers, likewise; at most `limit` after one of them."""
+        with self._reading() as connection:
+            return read_workloads(connection, after, limit)
 
     def put_result(self, scan: str, target: str) -> PutResult | None:
         """What a target has by an external scan; None for nothing."""

@@ -55,6 +55,7 @@ _HOLDING_IN = (
 _NAMES, _TARGETS = select(tags), select(targets.c.id, targets.c.target, targets.c.platform, targets.c.digest)
 _NAMED = select(run_tags.c.run_id, run_tags.c.tag_id).distinct()
 _OF_TARGETS = select(run_tags.c.tag_id).distinct()
+_OF_STATES = select(states.c.id, states.c.target_id, states.c.scan)
 _OWNERS = select(names.c.target_id, names.c.owner).where(names.c.owner != "").order_by(names.c.id)
 _SCANS = (
     select(tags.c.id, states.c.scan)
@@ -239,6 +240,11 @@ class StoreReader:
     def states_with(self, facts: Iterable[int] | None) -> dict[int, tuple[int, str]]:
         """The targets and scans that have, or had, any of these facts (None for any at all), by their number."""
         return states_with(self.connection, facts)
+
+    def states_of(self, wanted: Iterable[int]) -> dict[int, tuple[int, str]]:
+        """The targets and scans of some targets, by their number."""
+        rows = rows_by(self.connection, states.c.target_id, wanted, _OF_STATES)
+        return {row.id: (row.target_id, row.scan) for row in rows}
 
     def scores(self, ids: Iterable[str]) -> dict[str, float]:
         """EPSS by id, as far as a run told it."""

@@ -2,6 +2,7 @@
 
 plans/<run>.json
 plans/<run>.parts/<number>.json              of a run that came in parts, until all of them have ended
+requests/<run>.json                          what was asked for, of runs submitted with a key
 running/<run>.json                           who works on a run; gone when it has ended
 blobs/<algorithm>-<hex>.tar                  one per image digest, mode 0444; of a repository's commit `git-<hex>.tar`
 layers/<algorithm>-<hex>                     which tarball holds a blob, and where in it
@@ -165,6 +166,10 @@ class Volume:
     def record(self, run: str, target: str, scan: str) -> Path:
         """The cell's record, outside of the folder its scanner can write to."""
         return self.run(run) / _safe(target) / f"{_safe(scan)}.record.json"
+
+    def request(self, run: str) -> Path:
+        """What was asked for, of a run that was submitted with a key."""
+        return self.root / "requests" / f"{_safe(run)}.json"
 
     def lock(self, run: str) -> Path:
         """The file whose lock a local engine holds, and who begins or ends a run in the cluster."""

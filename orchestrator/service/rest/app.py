@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.gzip import GZipMiddleware
@@ -15,9 +17,12 @@ from starlette.exceptions import HTTPException
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.own import own_version
 from orchestrator.service.rest import problems
+from orchestrator.service.rest.background import CarriedRuns
+from orchestrator.service.rest.contract import contract
 from orchestrator.service.rest.live.hub import LiveEvents
 from orchestrator.service.rest.logs import LoggedRequests
 from orchestrator.service.rest.metrics.durations import Durations, TimedRequests
+from orchestrator.service.rest.metrics.gauges import MatrixGauges, take
 from orchestrator.service.rest.middleware.audit import Audited
 from orchestrator.service.rest.middleware.bodies import BodyLimits
 from orchestrator.service.rest.middleware.boundary import Boundary
@@ -34,6 +39,9 @@ if TYPE_CHECKING:
 
 TITLE = "scanmatrix"
 _SMALLEST, _LEVEL = 500, 5
+# Looks for ended runs between two looks at how the matrix stands, and seconds until the first.
+_MEASURED, _SOON = 6, 0.2
+_log = logging.getLogger(__name__)
 
 
 def make_app(state: ServiceState, *, guard: CallerGuard | None = None) -> FastAPI:
@@ -43,6 +51,10 @@ def make_app(state: ServiceState, *, guard: CallerGuard | None = None) -> FastAP
         state: what all requests share; its store is open for as long as the application runs.
         guard: tells who asks; None only for one that listens on loopback alone.
     """
+    registry = CollectorRegistry()
+    gauges = MatrixGauges()
+    registry.register(gauges)
+    carried = CarriedRuns(state.see)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -50,9 +62,12 @@ def make_app(state: ServiceState, *, guard: CallerGuard | None = None) -> FastAP
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(state.keep_filled)
             tasks.start_soon(live.run)
+            tasks.start_soon(_keep_measured, state, gauges)
             yield
             state.stopping.set()
             tasks.cancel_scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(carried.stop)
 
     app = FastAPI(
         title=TITLE,
@@ -72,8 +87,8 @@ def make_app(state: ServiceState, *, guard: CallerGuard | None = None) -> FastAP
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(ScanmatrixError, _of_ours)
     app.add_exception_handler(OSError, _of_ours)
-    registry = CollectorRegistry()
-    app.state.registry = registry
+    app.state.registry, app.state.carried = registry, carried
+    app.openapi = lambda: contract(app)  # type: ignore[method-assign]
     # The one that is added last is the outermost.
     app.add_middleware(ConditionalAnswers)
     app.add_middleware(GZipMiddleware, minimum_size=_SMALLEST, compresslevel=_LEVEL)
@@ -83,6 +98,21 @@ def make_app(state: ServiceState, *, guard: CallerGuard | None = None) -> FastAP
     app.add_middleware(TimedRequests, durations=Durations(registry))
     app.add_middleware(LoggedRequests)
     return app
+
+
+async def _keep_measured(state: ServiceState, gauges: MatrixGauges) -> None:
+    """Take the gauges again and again; where that fails the last ones stay, and their age tells."""
+    told = ""
+    while not state.stopping.is_set():
+        try:
+            if state.kept.filled:
+                gauges.snapshot = await state.do(take, state)
+            told = ""
+        except (ScanmatrixError, OSError) as error:
+            if str(error) != told:
+                _log.warning("metrics of the matrix cannot be taken: %s", error)
+            told = str(error)
+        await anyio.sleep(state.settings.refresh_seconds * _MEASURED if gauges.snapshot else _SOON)
 
 
 async def _of_ours(request: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from fastapi import Response
 
+from orchestrator.api.submission import RepeatedKeyError
 from orchestrator.engines.interface import EngineError, NotOfferedError
 from orchestrator.errors import (
     NotKnownError,
@@ -25,6 +26,7 @@ from orchestrator.kit.masking import mask
 from orchestrator.kit.text import visible_message
 from orchestrator.results.errors import NoResultsError
 from orchestrator.store.documents import SchemaError, StoreError, StoreGoneError, StoreSlowError
+from orchestrator.volume.layout import VolumeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,7 +121,9 @@ _MEANINGS: tuple[tuple[type[Exception], ProblemKind], ...] = (
     (WrongStateError, CONFLICT),
     (NotKnownError, NOT_FOUND),
     (NoResultsError, NOT_FOUND),
-    ((ReportError), UNSOUND),
+    (ReportError, UNSOUND),
+    (RepeatedKeyError, CONFLICT),
+    (VolumeError, BAD_REQUEST),
     (ForeignJsonError, UNSOUND),
     (NotOfferedError, NOT_OFFERED),
     (MissingExtraError, NOT_OFFERED),

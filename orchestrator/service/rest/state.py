@@ -117,7 +117,7 @@ class ServiceState:
             key: what tells it from other answers.
             make: makes it.
         """
-        revision = self.store.revision()
+        revision = self.kept.store.revision()
         key = (OWNERS.get(), key)
         with self._lock:
             if (known := self._answers.get(key)) is not None and known.revision == revision:
@@ -130,6 +130,14 @@ class ServiceState:
             while len(self._answers) > _KEPT_ANSWERS:
                 self._answers.popitem(last=False)
         return value
+
+    def see(self, run: str) -> None:
+        """Import a run that has just ended; what fails here, `keep_filled` tries again."""
+        try:
+            with guarded(f"importing run {run}"):
+                self.kept.take_in(run)
+        except (ScanmatrixError, OSError) as error:
+            _log.warning("run %s: %s", run, error, extra={"run": run})
 
     async def keep_filled(self) -> None:
         """Import what ends, again and again, until the service is stopped; trouble is logged once, and tried again."""

@@ -16,6 +16,17 @@ def routers() -> tuple[APIRouter, ...]:
     """Every router there is."""
     from orchestrator.service.page import login  # noqa: PLC0415 - they import the rest of us
     from orchestrator.service.page import routes as page  # noqa: PLC0415
-    from orchestrator.service.rest.routers import health, live, scan_results  # noqa: PLC0415
+    from orchestrator.service.rest.routers import (  # noqa: PLC0415
+        files,
+        findings,
+        health,
+        live,
+        matrix,
+        metrics,
+        runs,
+        scan_results,
+        work,
+    )
 
-    return (health.router, scan_results.router, live.router, page.files, login.router, page.router)
+    ours = (health, metrics, scan_results, runs, matrix, findings, files, work, live)
+    return (*(each.router for each in ours), page.files, login.router, page.router)

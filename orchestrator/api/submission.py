@@ -1,0 +1,135 @@
+"""Runs that are asked for from elsewhere: some targets by name, planned, and submitted once however often asked.
+
+request = RunRequest(targets=("docker.io/library/alpine:3.20",))
+plan_of(config, request)                       # a dry run
+submission = submitted(config, request, key="build-4711", by="ci")
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from orchestrator.errors import PermanentError, UsageError
+from orchestrator.model import Document
+from orchestrator.model.documents import DocumentError, encode, read
+from orchestrator.scanners.rules import volume_of
+
+if TYPE_CHECKING:
+    from orchestrator.config.loading import Config
+    from orchestrator.model import Plan
+
+_MOST = 1_000
+_LONGEST = 512
+
+
+class RepeatedKeyError(PermanentError):
+    """Something else was asked for before with the same key."""
+
+
+class RunRequest(Document, frozen=True):
+    """What should be scanned.
+
+    Attributes:
+        targets: images of registries, and URLs of source repositories; none for all that are configured.
+        globs: instead: globs for names of configured targets.
+        scans: instead of those that targets ask for.
+    """
+
+    targets: tuple[str, ...] = ()
+    globs: tuple[str, ...] = ()
+    scans: tuple[str, ...] = ()
+
+
+class RunSubmission(NamedTuple):
+    """A run that was asked for: its plan, and whether this was asked for before."""
+
+    plan: Plan
+    known: bool
+
+
+def plan_of(config: Config, request: RunRequest, *, run: str | None = None) -> Plan:
+    """Plan what is asked for; nothing is written.
+
+    Args:
+        config: of the service.
+        request: what is asked for.
+        run: id of the run; made up when None.
+
+    Raises:
+        UsageError: a target is no image of a registry and no repository, there is nothing to scan, or no such scan.
+    """
+    from orchestrator.api.plan import make_plan, selection
+
+    for name in request.targets:
+        _check_remote(name)
+    if len(request.targets) > _MOST or len(request.globs) > _MOST or len(request.scans) > _MOST:
+        raise UsageError(f"at most {_MOST} targets, globs and scans may be named")
+    chosen = config.selecting(selection(request.targets, request.globs))
+    return make_plan(chosen, scans=request.scans, run=run)
+
+
+def submitted(config: Config, request: RunRequest, *, key: str, by: str) -> RunSubmission:
+    """Plan a run and write its plan down; with a key that was used before, the run that was planned then.
+
+    Args:
+        config: of the service.
+        request: what is asked for.
+        key: by which the caller knows it again; empty for a run of its own.
+        by: the caller; others' keys are others.
+
+    Raises:
+        RepeatedKeyError: the key was used for something else.
+        UsageError: as `plan_of`.
+    """
+    from orchestrator.upkeep.plans import read_plan, write_plan
+    from orchestrator.volume.layout import write_atomic
+    from orchestrator.volume.locks import held
+
+    volume = volume_of(config)
+    if not key:
+        plan = plan_of(config, request)
+        write_plan(plan, volume)
+        return RunSubmission(plan, known=False)
+    run = f"api-{hashlib.sha256(msgspec.json.encode([by, key])).hexdigest()[:20]}"
+    asked = volume.request(run)
+    asked.parent.mkdir(parents=True, exist_ok=True)
+    with held(asked.with_suffix(".lock"), patience=60):
+        if asked.exists() and volume.plan(run).exists():
+            if _read(asked) != request:
+                raise RepeatedKeyError("this idempotency key was used for something else; take another key")
+            return RunSubmission(read_plan(run, volume), known=True)
+        plan = plan_of(config, request, run=run)
+        write_atomic(asked, encode(request))
+        write_plan(plan, volume)
+    return RunSubmission(plan, known=False)
+
+
+def _read(path: object) -> RunRequest | None:
+    try:
+        return read(path, RunRequest)  # type: ignore[arg-type]
+    except (DocumentError, msgspec.DecodeError):
+        return None
+
+
+def _check_remote(name: str) -> None:
+    """Refuse what is on the machine of the service: a caller from elsewhere has nothing there.
+
+    Raises:
+        UsageError: it is no image of a registry and no repository over HTTPS.
+    """
+    from orchestrator.images.reference import parse
+    from orchestrator.net.errors import InvalidReference
+
+    if len(name) > _LONGEST:
+        raise UsageError(f"a target of {len(name)} characters; at most {_LONGEST} are accepted")
+    if name.startswith("https://"):
+        return
+    try:
+        parse(name)
+    except InvalidReference as error:
+        raise UsageError(
+            f"{error}; over this interface a target is an image of a registry, or the https:// URL of a repository"
+        ) from error

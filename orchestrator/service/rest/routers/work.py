@@ -1,0 +1,126 @@
+"""What changes something: plans, runs that are submitted, tried again, cancelled."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from fastapi import APIRouter, Depends, Header, Request
+
+from orchestrator import engines
+from orchestrator.api import run as run_api
+from orchestrator.api.submission import RunRequest, plan_of, submitted
+from orchestrator.errors import UsageError
+from orchestrator.kit.json_bounds import explain
+from orchestrator.service.rest.answers import JsonAnswer
+from orchestrator.service.rest.background import CarriedRuns
+from orchestrator.service.rest.caller import Caller, Role, needs
+from orchestrator.service.rest.problems import AbsentError, MediaTypeError, RefusedError, RequestError
+from orchestrator.service.rest.routers.questions import State
+from orchestrator.service.rest.state import ServiceState
+
+router = APIRouter(tags=["work"])
+Submitter = Annotated[Caller, Depends(needs(Role.SUBMIT))]
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+async def _body(request: Request, kind: type[T]) -> T:
+    """The body of a request.
+
+    Raises:
+        MediaTypeError: it is no JSON.
+        RequestError: it is of another shape.
+    """
+    said = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if said != "application/json":
+        raise MediaTypeError(f"send application/json, not {said or 'a body without a type'}")
+    try:
+        return msgspec.json.decode(await request.body(), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError(f"the body {explain(error)}") from error
+
+
+def _sees_all(caller: Caller) -> None:
+    if caller.owners is not None:
+        raise RefusedError("runs are of any targets; only a caller that may see every target can start or stop them")
+
+
+@router.post("/api/v1/plan", summary="Plan without running", operation_id="make_plan")
+async def make(request: Request, state: State, caller: Submitter) -> JsonAnswer:
+    """Every cell with its decision, every image by digest, and what it costs; nothing is written and nothing runs."""
+    _sees_all(caller)
+    return JsonAnswer(await state.do(plan_of, state.config, await _body(request, RunRequest)))
+
+
+@router.post("/api/v1/runs", summary="Submit a run", operation_id="submit_run", status_code=202)
+async def submit(
+    request: Request,
+    state: State,
+    caller: Submitter,
+    idempotency_key: Annotated[str, Header(max_length=200, description="The same key submits one run")] = "",
+) -> JsonAnswer:
+    """Plan and start a run; with a key that was used before nothing new is started, and its run is the answer."""
+    _sees_all(caller)
+    asked = await _body(request, RunRequest)
+    carried: CarriedRuns = request.app.state.carried
+    answer = await state.do(_submit, state, carried, asked, idempotency_key, caller.name)
+    _log.info("run submitted", extra={"action": "submit", "caller": caller.name, "run": answer["run"]})
+    location = {"Location": f"/api/v1/runs/{answer['run']}"}
+    return JsonAnswer(answer, 202, location)
+
+
+def _submit(state: ServiceState, carried: CarriedRuns, asked: RunRequest, key: str, by: str) -> dict[str, Any]:
+    found = submitted(state.config, asked, key=key, by=by)
+    run, ledger = found.plan.run, state.volume.results(found.plan.run) / "ledger.json"
+    if not (found.known and ledger.exists()):
+        if engines.is_remote(state.config):
+            run_api.submit(found.plan, state.config)
+        else:
+            carried.run(found.plan, state.config)
+    return {"run": run, "known": found.known, "cells": found.plan.budget.cells, "targets": len(found.plan.targets)}
+
+
+@router.post("/api/v1/runs/{run}/retry", summary="Run failed cells again", operation_id="retry_run", status_code=202)
+async def retry(run: str, request: Request, state: State, caller: Submitter) -> JsonAnswer:
+    """The failed cells of a run that has ended are run again, and its ledger is updated."""
+    _sees_all(caller)
+    await state.do(_retry, state, request.app.state.carried, run)
+    _log.info("run retried", extra={"action": "retry", "caller": caller.name, "run": run})
+    return JsonAnswer({"run": run}, 202)
+
+
+def _retry(state: ServiceState, carried: CarriedRuns, run: str) -> None:
+    status = _status(state, run)
+    if not status:
+        raise RequestError(f"run {run} has not ended yet; cancel it first, or wait")
+    if engines.is_remote(state.config):
+        run_api.retry(state.config, run)
+    else:
+        carried.retry(run, state.config)
+
+
+def _status(state: ServiceState, run: str) -> bool:
+    """Whether a run has ended.
+
+    Raises:
+        AbsentError: there is none of that id.
+    """
+    try:
+        return run_api.status(state.config, run).ended
+    except UsageError as error:
+        raise AbsentError(f"there is no run {run}: {error}") from error
+
+
+@router.post("/api/v1/runs/{run}/cancel", summary="Cancel a run", operation_id="cancel_run")
+async def cancel(run: str, state: State, caller: Submitter) -> JsonAnswer:
+    """A run ends now; what was done is kept, and its ledger says which cells were cancelled."""
+    _sees_all(caller)
+    stopped = await state.do(_cancel, state, run)
+    _log.info("run cancelled", extra={"action": "cancel", "caller": caller.name, "run": run})
+    return JsonAnswer({"run": run, "stopped": stopped})
+
+
+def _cancel(state: ServiceState, run: str) -> tuple[str, ...]:
+    return () if _status(state, run) else run_api.cancel(state.config, run)
