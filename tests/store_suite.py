@@ -572,6 +572,22 @@ def test_retention(url, volume, store):
     assert store.prune(5 * 86400, day(10)).cells == 0
 
 
+def test_a_run_that_is_half_imported_again_when_old_ones_are_deleted_is_imported_whole_later(
+    volume, store, monkeypatch
+):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
+    store.take_in_all(volume)
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1), finding(2)]})
+    with monkeypatch.context() as patched:
+        patched.setattr(writing, "summary_of", lambda *_: 1 / 0)  # just before it is whole
+        with pytest.raises(ZeroDivisionError):
+            store.take_in(volume, "run-1")
+    assert store.overview() == ()
+    store.prune(5 * 86400, day(10))
+    store.take_in_all(volume)
+    assert [each.open for each in store.overview()] == [{Severity.HIGH: 2}]
+
+
 def test_how_a_target_stands_is_never_deleted(volume, store):
     write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
     write_run(volume, "run-2", day(8), {"a/dependency": "broke"})

@@ -53,7 +53,13 @@ def prune(connection: Connection, before: int) -> Pruned:
     with connection.begin():
         emptied = connection.execute(
             update(runs)
-            .where(runs.c.finished_at < before, runs.c.finished_at > 0, runs.c.pruned.is_(False))
+            # One that is half imported again is no old run yet: it would never be whole.
+            .where(
+                runs.c.finished_at < before,
+                runs.c.finished_at > 0,
+                runs.c.ledger_digest != "",
+                runs.c.pruned.is_(False),
+            )
             .values(pruned=True)
         ).rowcount
     _delete(connection, workload_targets, workload_targets.c.last_at < before)
