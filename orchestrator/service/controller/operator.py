@@ -66,7 +66,8 @@ class KopfOperator:
         """Until told to stop, or by a signal where this is the main thread."""
         registry = kopf.OperatorRegistry()
         ours: dict[str, Any] = {"group": GROUP, "version": VERSION, "plural": PLURAL, "registry": registry}
-        kopf.daemon(**ours, cancellation_timeout=10.0)(self._keep)
+        # Its change wakes the task of a resource that goes, which then ends by itself; else it is cancelled.
+        kopf.daemon(**ours, cancellation_backoff=1.5, cancellation_timeout=10.0)(self._keep)
         kopf.on.delete(**ours)(self._end)
         kopf.on.event(**ours)(self._changed)
         kopf.on.login(registry=registry)(login)
