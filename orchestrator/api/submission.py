@@ -63,11 +63,10 @@ def plan_of(config: Config, request: RunRequest, *, run: str | None = None) -> P
     """
     from orchestrator.api.plan import make_plan, selection
 
-    for name in request.targets:
-        _check_remote(name)
     if len(request.targets) > _MOST or len(request.globs) > _MOST or len(request.scans) > _MOST:
         raise UsageError(f"at most {_MOST} targets, globs and scans may be named")
-    chosen = config.selecting(selection(request.targets, request.globs))
+    names = [remote_name(name) for name in request.targets]
+    chosen = config.selecting(selection(names, request.globs))
     return make_plan(chosen, scans=request.scans, run=run)
 
 
@@ -114,8 +113,10 @@ def _read(path: object) -> RunRequest | None:
         return None
 
 
-def _check_remote(name: str) -> None:
-    """Refuse what is on the machine of the service: a caller from elsewhere has nothing there.
+def remote_name(name: str) -> str:
+    """A target as `orchestrator.config.named` reads it, spelt so that nothing on this machine is meant.
+
+    `docker:24` is the image `docker` of its registry here, and never one that a tool on this machine has.
 
     Raises:
         UsageError: it is no image of a registry and no repository over HTTPS.
@@ -126,9 +127,9 @@ def _check_remote(name: str) -> None:
     if len(name) > _LONGEST:
         raise UsageError(f"a target of {len(name)} characters; at most {_LONGEST} are accepted")
     if name.startswith("https://"):
-        return
+        return name
     try:
-        parse(name)
+        return f"docker://{parse(name)}"
     except InvalidReference as error:
         raise UsageError(
             f"{error}; over this interface a target is an image of a registry, or the https:// URL of a repository"
