@@ -224,3 +224,24 @@ def test_what_a_name_had_by_a_scan_that_its_new_image_lacks_is_no_longer_scanned
         for options in ({"since": ends[-1]}, {"run": f"r{nights}"}):
             gone = [row for row in _checked(store, **options) if row.status == "no longer scanned"]
             assert [row.reference for row in gone] == ["registry.example/x"]
+
+
+def test_a_version_that_comes_or_goes_beside_another_one_is_the_same_thing(tmp_path):
+    """Of a thing of which something moved, all that the target has of it counts, also what did not move."""
+    volume = Volume(tmp_path / "volume")
+    for number, versions in enumerate((["1"], ["1", "2"], ["2"])):
+        made = Run(f"r{number}", (START + timedelta(days=number)).isoformat().replace("+00:00", "Z"))
+        made.cell("a", "general")
+        for version in versions:
+            made.find("a", "CVE-1", "general", version=version)
+        made.write(volume)
+    with Store(f"sqlite:///{tmp_path / 'store.sqlite3'}") as store:
+        store.take_in_all(volume)
+        for number, versions in ((1, ("1", "1, 2")), (2, ("1, 2", "2"))):
+            with store._reading() as connection:
+                past = StoreReader(connection)
+                assert steady(past, past.runs[:number], past.runs[number:]).heads
+            [row] = _checked(store, run=f"r{number}")
+            assert (row.status, (row.version_before, row.version_after)) == (STILL, versions)
+        found = store.changes(START + timedelta(days=1))
+        assert (found.new, found.fixed, found.still) == ((), (), 1)
