@@ -24,7 +24,7 @@ API_VERSION: Final = f"{GROUP}/{VERSION}"
 
 #: Keys that a resource does not have, by the section that has them in a file.
 WITHOUT: Final = {
-    "Config": frozenset({"engine", "local"}),
+    "Config": frozenset({"auth", "engine", "local"}),
     "Argo": frozenset({"images", "namespace", "operators", "quota"}),
     "DatabasesSection": frozenset({"paths"}),
     "StoreSection": frozenset({"url"}),

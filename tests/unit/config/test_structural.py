@@ -13,6 +13,7 @@ SCHEMA = spec_schema()
 #: Sections whose checks across keys no rule says, and why.
 UNSAID = {
     "DistrustSection": "moments are written with and without a time zone, which CEL does not compare",
+    "OidcSection": "the REST service is none of a resource",
     "VolumeSection": "its keys are none of a resource",
 }
 
