@@ -23,6 +23,7 @@ BENCHMARKS = (
     "store",
     "scheduler",
     "html",
+    "page",
 )
 
 
