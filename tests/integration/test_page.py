@@ -10,8 +10,10 @@ from orchestrator.volume.layout import Volume
 from tests.live_server import listening
 from tests.served import NAMES, QUICK, configured, volume_in
 from tests.stored_runs import LOG4J, day, write_run
+from tests.tools import samples
 from tests.tools.artifacts import axe_script
 from tests.tools.browser import start_chromium
+from tests.tools.servers import start_registry
 
 VIEWS = {
     "matrix": "/",
@@ -132,3 +134,22 @@ def test_a_page_says_that_the_service_is_gone_and_is_up_to_date_when_it_is_back(
             page.goto(address)
             expect(page.get_by_role("status")).to_have_text("live")
         expect(page.get_by_role("status")).to_contain_text("reconnecting")
+
+
+def test_a_target_is_scanned_again_and_its_run_is_watched(browser, tmp_path) -> None:
+    volume = Volume(tmp_path / "volume")
+    volume.root.mkdir()
+    with start_registry(tmp_path / "registry", "registry") as registry, running(volume) as address:
+        image = registry.push("shop/web:1", samples.small())
+        with opened(browser) as page:
+            asked = {"targets": [image], "scans": ["root-user"]}
+            assert page.request.post(f"{address}/api/v1/runs", data=asked).status == 202
+            page.goto(address)
+            while page.get_by_role("rowheader").count() == 0:
+                page.reload()
+            page.get_by_role("rowheader").get_by_role("link").click()
+            page.get_by_role("button", name="Scan again").click()
+            expect(page.get_by_role("heading", level=1)).to_contain_text("Run ")
+            expect(page.locator("#progress")).to_contain_text("1 of 1 cells have ended", timeout=60_000)
+            page.goto(f"{address}/runs")
+            expect(page.get_by_role("rowheader")).to_have_count(2, timeout=60_000)

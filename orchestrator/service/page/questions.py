@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 #: Runs that the list of runs has.
 _RUNS = 100
+#: Files of a run that the API has, by the last part of their paths.
+_FILES = {"report": "report.html", "bom": "bom.cdx.json"}
 
 
 class ChangesShown(NamedTuple):
@@ -135,7 +137,10 @@ def one_run_of(config: Config, owners: Owners, run: str) -> RunView:
     rows = _owned(ledger.rows, owners)
     if not rows and ledger.rows:
         raise NotKnownError(f"run {run} has no target of {', '.join(sorted(owners or ()))}")
-    return one_run.of_ledger(ledger, rows)
+    view = one_run.of_ledger(ledger, rows)
+    folder = volume_of(config).results(run)
+    there = tuple(name for name, file in _FILES.items() if (folder / file).is_file())
+    return view if owners is not None else view._replace(files=there)
 
 
 def _owned(rows: Sequence[LedgerRow], owners: Owners) -> Sequence[LedgerRow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -12,6 +13,7 @@ from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
 from orchestrator.api import external, results
+from orchestrator.api.submission import RunRequest
 from orchestrator.errors import NotKnownError, ScanmatrixError, UsageError
 from orchestrator.model import Severity
 from orchestrator.service.page import questions, rendering
@@ -20,6 +22,7 @@ from orchestrator.service.page.views import findings, matrix, trends
 from orchestrator.service.page.views import target as one_target
 from orchestrator.service.rest import problems
 from orchestrator.service.rest.caller import OWNERS_MAY, READS, Caller, Role, caller_of, needs
+from orchestrator.service.rest.routers.work import Submitter, cancel_run, start_run
 from orchestrator.service.rest.state import ServiceState, state_of
 
 if TYPE_CHECKING:
@@ -55,6 +58,8 @@ class PageRoute(APIRoute):
 
 #: Every question goes to the store, which shows owners what is theirs, or through `questions`, which does.
 router = APIRouter(tags=["page"], dependencies=[READS, OWNERS_MAY], include_in_schema=False, route_class=PageRoute)
+#: What starts or ends runs, which may be of anybody's targets.
+work = APIRouter(tags=["page"], include_in_schema=False, route_class=PageRoute)
 files = APIRouter(tags=["page"], include_in_schema=False)
 
 State = Annotated[ServiceState, Depends(state_of)]
@@ -144,9 +149,20 @@ async def show_target(
         "page": one_target.show(found, question),
         "question": question,
         "severities": tuple(reversed(Severity)),
+        "may_scan": _may_start(caller) and any(not each.put_by for each in found.states),
         "may_delete": caller.role >= Role.ADMIN and any(each.put_by for each in found.states),
     }
     return HtmlPage("target.html.j2", context)
+
+
+@work.post("/targets/{target}/scan")
+async def scan_again(request: Request, state: State, caller: Submitter, target: str) -> Response:
+    """Start a run of this target alone, with the scans that it has had, and show it."""
+    found = await state.ask(questions.one_target, state.config, target)
+    scans = tuple(each.scan for each in found.states if not each.put_by)
+    asked = RunRequest(targets=found.references[:1], scans=scans)
+    started = await state.do(start_run, state, request.app.state.carried, asked, "", caller.name)
+    return RedirectResponse(f"/runs/{quote(started['run'], safe='')}", _SEE_OTHER)
 
 
 @router.get("/targets/{target}/delete")
@@ -187,6 +203,10 @@ async def changes(
     return HtmlPage("changes.html.j2", {"view": "changes", "since": since, **found._asdict()})
 
 
+def _may_start(caller: Caller) -> bool:
+    return caller.role >= Role.SUBMIT and caller.owners is None
+
+
 def _day(text: str) -> datetime | None:
     try:
         return datetime.combine(date.fromisoformat(text), time(), UTC) if text else None
@@ -212,7 +232,15 @@ async def list_runs(state: State, caller: Reader) -> HtmlPage:
 async def show_run(state: State, caller: Reader, run: str) -> HtmlPage:
     """One run: what its cells do now, or its ledger."""
     found = await state.ask(questions.one_run_of, state.config, caller.owners, run)
-    return HtmlPage("run.html.j2", {"view": "runs", "run": found})
+    may_cancel = _may_start(caller) and not found.over
+    return HtmlPage("run.html.j2", {"view": "runs", "run": found, "may_cancel": may_cancel})
+
+
+@work.post("/runs/{run}/cancel")
+async def cancel(state: State, caller: Submitter, run: str) -> Response:  # noqa: ARG001 - its role is checked
+    """End a run now, and show it."""
+    await state.do(cancel_run, state, run)
+    return RedirectResponse(f"/runs/{quote(run, safe='')}", _SEE_OTHER)
 
 
 @router.get("/runs/{run}/progress")

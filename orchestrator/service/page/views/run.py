@@ -35,6 +35,7 @@ class RunView(NamedTuple):
         cells: those that are not ok, the failed ones first; at most `MOST`.
         left_out: how many more there are.
         message: why it stands so, where there is anything to say.
+        files: of `report` and `bom`, what there is of it.
     """
 
     run: str
@@ -45,6 +46,7 @@ class RunView(NamedTuple):
     cells: tuple[RunCell, ...] = ()
     left_out: int = 0
     message: str = ""
+    files: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:

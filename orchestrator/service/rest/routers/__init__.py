@@ -29,4 +29,4 @@ def routers() -> tuple[APIRouter, ...]:
     )
 
     ours = (health, metrics, scan_results, runs, matrix, findings, files, work, live)
-    return (*(each.router for each in ours), page.files, login.router, page.router)
+    return (*(each.router for each in ours), page.files, login.router, page.router, page.work)

@@ -65,13 +65,14 @@ async def submit(
     _sees_all(caller)
     asked = await _body(request, RunRequest)
     carried: CarriedRuns = request.app.state.carried
-    answer = await state.do(_submit, state, carried, asked, idempotency_key, caller.name)
+    answer = await state.do(start_run, state, carried, asked, idempotency_key, caller.name)
     _log.info("run submitted", extra={"action": "submit", "caller": caller.name, "run": answer["run"]})
     location = {"Location": f"/api/v1/runs/{answer['run']}"}
     return JsonAnswer(answer, 202, location)
 
 
-def _submit(state: ServiceState, carried: CarriedRuns, asked: RunRequest, key: str, by: str) -> dict[str, Any]:
+def start_run(state: ServiceState, carried: CarriedRuns, asked: RunRequest, key: str, by: str) -> dict[str, Any]:
+    """Plan and start a run: on the cluster, or within this service."""
     found = submitted(state.config, asked, key=key, by=by)
     run, ledger = found.plan.run, state.volume.results(found.plan.run) / "ledger.json"
     if not (found.known and ledger.exists()):
@@ -117,10 +118,11 @@ def _status(state: ServiceState, run: str) -> bool:
 async def cancel(run: str, state: State, caller: Submitter) -> JsonAnswer:
     """A run ends now; what was done is kept, and its ledger says which cells were cancelled."""
     _sees_all(caller)
-    stopped = await state.do(_cancel, state, run)
+    stopped = await state.do(cancel_run, state, run)
     _log.info("run cancelled", extra={"action": "cancel", "caller": caller.name, "run": run})
     return JsonAnswer({"run": run, "stopped": stopped})
 
 
-def _cancel(state: ServiceState, run: str) -> tuple[str, ...]:
+def cancel_run(state: ServiceState, run: str) -> tuple[str, ...]:
+    """End a run; one that has ended already is left as it is."""
     return () if _status(state, run) else run_api.cancel(state.config, run)
