@@ -107,11 +107,11 @@ class Ages:
             OSError: the volume cannot be written.
         """
         dates: dict[str, str] = {}
+        created = self._created
         for reference in dict.fromkeys(references):
-            entries = self._remember(reference, platform, found, frozenset(ran))
-            for key in found:
-                if (entry := entries.get(key)) is not None and entry[0] < dates.get(key, self._created):
-                    dates[key] = entry[0]
+            for key, (date, _) in self._remember(reference, platform, found, frozenset(ran)).items():
+                if date < created and key in found and date < dates.get(key, created):
+                    dates[key] = date
         return dates
 
     def dated(self, findings: Sequence[MergedFinding], dates: Mapping[str, str]) -> list[MergedFinding]:
@@ -137,15 +137,20 @@ class Ages:
     def _up_to_date(self, old: _Entries, found: Mapping[str, frozenset[str]], ran: frozenset[str]) -> _Entries:
         """What to remember after this run, the newest one."""
         new: _Entries = {}
-        for key, (date, scans) in old.items():
-            left = scans - ran
-            if key in found:
-                new[key] = min(date, self._created), found[key] | left
+        created = self._created
+        # There are few sets of scans, and many findings: of each what is left when those that ran are taken away.
+        known = {scans: scans - ran for scans in {scans for _, scans in old.values()}}
+        for key, entry in old.items():
+            date, scans = entry
+            left, here = known[scans], found.get(key)
+            if here is not None:
+                same = here == scans and date <= created
+                new[key] = entry if same and left <= here else (min(date, created), here | left)
             elif left:
                 new[key] = date, left
         for key, scans in found.items():
             if key not in new:
-                new[key] = self._created, scans
+                new[key] = created, scans
         return new
 
     def _earlier(self, old: _Entries, found: Mapping[str, frozenset[str]]) -> _Entries:

@@ -54,7 +54,7 @@ class _Several:
     def look(self, row: LedgerRow, findings: Sequence[MergedFinding]) -> None:
         """Count those of one target that nobody has suppressed, and remember the first."""
         for finding in findings:
-            if (things := finding.things) > 1 and finding.suppressed is None:
+            if finding.count > 1 and finding.suppressed is None and (things := finding.things) > 1:
                 self._rows += 1
                 self._things += things
                 if len(self._shown) < SHOWN:

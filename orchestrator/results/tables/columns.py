@@ -120,11 +120,12 @@ def _spelled(values: Sequence[Any], column: Column) -> Sequence[Any]:
     if column.kind is ColumnKind.PAIRS:
         spell = speller(column.item)
         # Many rows say the same, and most of these share it.
-        known: dict[int, list[str]] = {}
-        for value in values:
-            if id(value) not in known:
-                known[id(value)] = [f"{key}={spell(item)}" for key, item in dict(value).items()]
-        return [known[id(value)] for value in values]
+        places = list(map(id, values))
+        known = {
+            place: [f"{key}={spell(item)}" for key, item in dict(value).items()]
+            for place, value in dict(zip(places, values, strict=True)).items()
+        }
+        return list(map(known.__getitem__, places))
     if column.kind is ColumnKind.WORDS and not _is_text(column.item):
         spell = speller(column.item)
         return [list(map(spell, value)) for value in values]
