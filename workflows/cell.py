@@ -131,17 +131,22 @@ def scanner_container(
     return found
 
 
-def keeper(scans: Mapping[str, Scan], cells: Mapping[str, str], settings: Settings) -> dict[str, Any]:
+def keeper(
+    scans: Mapping[str, Scan], cells: Mapping[str, str], settings: Settings, *, ends: bool = False
+) -> dict[str, Any]:
     """The container beside scanners that puts their reports onto the volume, as keyword arguments for Hera.
 
     Args:
         scans: what the scanners' containers run, by their names.
         cells: the cells' folders on the volume, likewise.
         settings: of the manifests.
+        ends: whether it ends each scanner that takes longer than its scan's timeout, which a deadline of the pod
+            cannot do where there are several.
     """
     step = KeepStep(
         report={container: scan.report for container, scan in scans.items()},
         limit={container: str(scan.report_limit) for container, scan in scans.items()},
+        timeout={container: str(scan.timeout) for container, scan in scans.items()} if ends else {},
     )
     return pods.sidecar(names.KEEP, pods.beside(settings, step, folders.keeper_mounts(cells)))
 

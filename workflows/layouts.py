@@ -134,7 +134,7 @@ def _image_pod(name: str, scans: Sequence[Scan], shape: Shape, settings: Setting
         labels=pods.labels(Component.IMAGE, run=shape.run, target=_TARGET),
         init_containers=pods.init_containers((names.STAGE, stage)),
         containers=containers,
-        **keeper({scan.name: scan for scan in scans}, cells, settings),
+        **keeper({scan.name: scan for scan in scans}, cells, settings, ends=True),
         # Argo adds the Workflow's own volumes to a ContainerSet's pod only where the template declares them.
         volumes=[
             *folders.volumes(settings),

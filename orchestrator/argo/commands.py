@@ -221,6 +221,10 @@ class KeepStep(Step):
         metadata=_about("name of the report that a container writes: CONTAINER=NAME", Form.PAIRS)
     )
     limit: Mapping[str, str] = field(metadata=_about("most bytes of it: CONTAINER=BYTES", Form.PAIRS))
+    timeout: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata=_about("how long a container may run before it is ended: CONTAINER=SECONDS", Form.PAIRS),
+    )
     executor: Path = field(default=EXECUTOR, metadata=_about("Argo's own folder", Form.PATH, always=True))
     scanned: Path = field(default=SCANNED, metadata=_about("what scanners write, by container", Form.PATH, always=True))
     kept: Path = field(default=KEPT, metadata=_about("their cells' folders, by container", Form.PATH, always=True))

@@ -137,6 +137,11 @@ class Rule(NamedTuple):
         return self.words or {"plan": plan, "record": record, "node": node, "report": report}.get(self.source, "")
 
 
+def timed_out(seconds: float) -> str:
+    """The reason of a cell whose scanner was ended because it took longer than this."""
+    return f"timed out after {seconds:g} s: raise the scan's timeout"
+
+
 NEVER_RAN = "never ran"
 CUT_OFF = "was cut off: an attempt began, and neither its end nor a report was written"
 RESUMABLE = "was cut off: it runs again when its run is resumed"

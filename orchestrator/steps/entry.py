@@ -34,7 +34,7 @@ from orchestrator.cluster.place import why_not_here
 from orchestrator.errors import ScanmatrixError, UsageError, may_help_again
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.text import visible_message
-from orchestrator.volume.layout import MAX_AGE, Volume
+from orchestrator.volume.layout import MAX_AGE, TIMED_OUT, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -254,7 +254,9 @@ def _left(step: LeftStep) -> int:
     together = {id_ for id_ in images if not plan.targets_by_id[id_].is_repository}
     unsound = unsound_cells(plan, volume, together, unrecorded=settled.unrecorded)
     given_up = unpullable(plan, {target for target, _ in unsound}, volume)
-    left = pending(plan, only={(target, scan) for target, scan in unsound if target not in given_up})
+    # What took too long in the pod would do it again.
+    late = {cell for cell in unsound if os.path.lexists(volume.cell(plan.run, *cell) / TIMED_OUT)}
+    left = pending(plan, only={(target, scan) for target, scan in unsound - late if target not in given_up})
     write_outputs(plan, Work(tuple(left), left), step.outputs)
     say(f"{sum(map(len, left.values()))} cells of {len(left)} images run again")
     return Exit.DONE

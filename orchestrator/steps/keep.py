@@ -6,6 +6,10 @@ What makes a report unsound stays visible: one that is too large is cut to a byt
 place of what is no file stands something else that is none.
 
 How a scanner ended is nothing to it, so that the report of one that failed, or was asked to end, is kept as well.
+
+Where several scanners share a pod, whose deadline is that of all of them, it also ends each one that takes longer than
+it may: by the file in which Argo itself tells the first process of a container to send what it runs a signal. That file
+lies in a folder that the scanner may write. One that keeps it from being written runs on until its pod's deadline.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import secrets
 import signal
 import stat
 import time
@@ -21,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.argo.commands import OF_CONTAINERS
 from orchestrator.errors import ScanmatrixError, TemporaryError, UsageError
-from orchestrator.volume.layout import atomic_file
+from orchestrator.volume.layout import TIMED_OUT, atomic_file, write_atomic
 from orchestrator.volume.partial import full_volume
 
 if TYPE_CHECKING:
@@ -34,7 +39,11 @@ _log = logging.getLogger(__name__)
 
 #: In the folder that Argo has for a container, as soon as what it runs has ended.
 ENDED = "exitcode"
+#: Likewise, the number of a signal that is to be sent to it; Argo looks for it every two seconds, and removes it.
+SIGNAL = "signal"
 _POLL = 0.2
+#: Seconds after which a scanner that has not ended is told again to.
+_AGAIN = 10.0
 #: Seconds in which scanners should end that were asked to, as we were. Kubernetes gives a pod 30 of them.
 _GRACE = 3.0
 #: Pauses before further attempts, in seconds, of all reports together: a scan that took an hour is worth a wait.
@@ -68,9 +77,9 @@ def keep(step: KeepStep) -> Iterator[str]:
 
 def _keep(step: KeepStep, told: Collection[int]) -> Iterator[str]:
     pauses = iter(_PAUSES)
-    limits = {container: _number(step.limit.get(container, "")) for container in step.report}
+    limits = {container: _number(step.limit.get(container, ""), "--limit", "bytes") for container in step.report}
     failed = []
-    for container in _ended(step, told):
+    for container in _ended(step, told, _Deadlines(step)):
         report, limit = step.report[container], limits[container]
         try:
             size = _keep_one(step.scanned / container, step.kept / container, report, limit, pauses)
@@ -82,7 +91,7 @@ def _keep(step: KeepStep, told: Collection[int]) -> Iterator[str]:
         raise UnkeptError("; ".join(failed))
 
 
-def _ended(step: KeepStep, told: Collection[int]) -> Iterator[str]:
+def _ended(step: KeepStep, told: Collection[int], deadlines: _Deadlines) -> Iterator[str]:
     """The containers, each once it has ended; all that are left some seconds after we were asked to end."""
     left, until = dict.fromkeys(step.report), None
     while left:
@@ -91,12 +100,61 @@ def _ended(step: KeepStep, told: Collection[int]) -> Iterator[str]:
             if os.path.lexists(step.executor / OF_CONTAINERS / container / ENDED):
                 del left[container]
                 yield container
+            else:
+                deadlines.look(container)
         if until is not None and time.monotonic() > until:
             yield from left
             return
         if until is None and told:
             until = time.monotonic() + _GRACE
         time.sleep(_POLL)
+
+
+class _Deadlines:
+    """Ends containers that have not ended by themselves after as long as they may run."""
+
+    def __init__(self, step: KeepStep) -> None:
+        self._step = step
+        self._most = {container: _number(text, "--timeout", "seconds") for container, text in step.timeout.items()}
+        self._ends: dict[str, float] = {}
+        self._late: set[str] = set()
+
+    def look(self, container: str) -> None:
+        """See to a container that has not ended: its time begins when it has its folder, which the kubelet makes."""
+        if container not in self._most or not (own := self._step.executor / OF_CONTAINERS / container).is_dir():
+            return
+        now = time.monotonic()
+        if now < self._ends.setdefault(container, now + self._most[container]):
+            return
+        self._ends[container] = now + _AGAIN
+        with suppress(OSError):  # a full volume, or what its scanner put there
+            if container not in self._late:
+                _log.warning("%s: took longer than %d s, and is ended", container, self._most[container])
+                write_atomic(self._step.kept / container / TIMED_OUT, b"")
+                self._late.add(container)
+        with suppress(OSError):
+            _kill(own)
+
+
+def _kill(own: Path) -> None:
+    """Have Argo kill what a container runs, by its folder, in which its scanner may have put anything."""
+    folder = os.open(own, _FOLDER)
+    try:
+        name = f".{secrets.token_hex(8)}"
+        descriptor = os.open(
+            name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=folder
+        )
+        try:
+            os.write(descriptor, str(int(signal.SIGKILL)).encode())
+        finally:
+            os.close(descriptor)
+        try:
+            os.replace(name, SIGNAL, src_dir_fd=folder, dst_dir_fd=folder)
+        except OSError:
+            os.unlink(name, dir_fd=folder)
+            raise
+    finally:
+        os.close(folder)
 
 
 def _keep_one(scanned: Path, kept: Path, report: str, limit: int, pauses: Iterator[float]) -> int | None:
@@ -160,7 +218,7 @@ def _stand_in(kept: Path, mode: int) -> None:
             kept.mkdir()
 
 
-def _number(text: str) -> int:
+def _number(text: str, option: str, of: str) -> int:
     if not (text.isascii() and text.isdecimal()):
-        raise UsageError(f"--limit: {text!r} is not a number of bytes")
+        raise UsageError(f"{option}: {text!r} is not a number of {of}")
     return int(text)

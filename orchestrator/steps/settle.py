@@ -23,9 +23,10 @@ from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.masking import mask
 from orchestrator.model import CellState, Decision
-from orchestrator.model.endings import Evidence, NodeState, ReasonSource, decide
+from orchestrator.model.endings import Evidence, NodeState, ReasonSource, decide, timed_out
 from orchestrator.planning.batches import batches
 from orchestrator.results.ledger import moment
+from orchestrator.volume.layout import TIMED_OUT
 from orchestrator.volume.records import Records
 
 if TYPE_CHECKING:
@@ -107,9 +108,10 @@ def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "", node
                 _write,
                 records,
                 cell,
-                _with_report(
+                _by_folder(
                     fates.cell(cell.target, cell.scan, shard=shards[cell.target] if len(several) > 1 else ""),
-                    volume.cell(plan.run, cell.target, cell.scan) / scans[cell.scan].report,
+                    volume.cell(plan.run, cell.target, cell.scan),
+                    scans[cell.scan],
                 ),
                 scans[cell.scan],
                 logs,
@@ -204,9 +206,13 @@ def _write(records: Records, cell: Cell, fate: Fate, scan: Scan, logs: _Logs) ->
     return None
 
 
-def _with_report(fate: Fate, report: Path) -> Fate:
-    """A fate, by what lies where a report is kept; that is of the last attempt, since each begins with none."""
-    return fate.kept() if fate.unkept and os.path.lexists(report) else fate
+def _by_folder(fate: Fate, folder: Path, scan: Scan) -> Fate:
+    """A fate, by what the container that keeps reports left for the cell in the last attempt: each begins with none."""
+    if fate.unkept and os.path.lexists(folder / scan.report):
+        return fate.kept()
+    if fate.reason and fate.state is NodeState.FAILED and os.path.lexists(folder / TIMED_OUT):
+        return fate._replace(reason=timed_out(scan.timeout))
+    return fate
 
 
 def _settled(found: Recorded, fate: Fate, scan: Scan, logs: _Logs) -> CellRecord:

@@ -56,8 +56,10 @@ STORE = "store.sqlite3"
 LOCK = ".lock"
 #: File in a cell's folder: how old its image may be, where that differs from the scan's own parameter.
 MAX_AGE = "max-age"
+#: File in a cell's folder: its scanner was ended, because it took longer than it may.
+TIMED_OUT = "timed-out"
 #: Names in a cell's folder that no report can have.
-TAKEN = frozenset({TARBALL, CHECKOUT, UNPACKED, MAX_AGE})
+TAKEN = frozenset({TARBALL, CHECKOUT, UNPACKED, MAX_AGE, TIMED_OUT})
 #: How the folders begin that a refresh of a database fills: with what was fetched, and with the new version.
 FETCHED, INCOMING = ".fetched-", ".incoming-"
 _VERSION = re.compile(r"(\d{8}T\d{6}Z)(?:-\d{1,9})?")

@@ -30,7 +30,7 @@ IMAGES = ("one", "two")
 #: Scanners that do something wrong, with the reason that their cells have; none where they end well.
 BAD = {
     "oom": "ran out of memory",
-    "hang": "longer than|deadline",
+    "hang": "timed out after 20 s|longer than its deadline",
     "fork-bomb": "exit code|killed|memory",
     "huge-log": "",
     "huge-report": "report|limit",

@@ -23,13 +23,25 @@ if pathlib.Path(sys.argv[2]).stat().st_size > 100_000 and pathlib.Path("/var/run
 """
 
 
+_HANGS = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+time.sleep(3600)
+"""
+
+
 @pytest.fixture(scope="module")
 def site(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     quick.push(upstream, "whole")
     quick.push(upstream, "flaky", size=200_000)
-    scans = {"once": quick.scan("once", _FAILS_ONCE, retries=0), "quick": quick.scan("quick")}
+    quick.push(upstream, "hung")
+    scans = {
+        "once": quick.scan("once", _FAILS_ONCE, retries=0),
+        "quick": quick.scan("quick"),
+        "hangs": quick.scan("hangs", _HANGS, timeout="10s"),
+    }
     settings = {"layout": "image", "limits": {"deadline": "10m"}}
-    csv = f"image,scans\nwhole:1,{';'.join(scans)}\n"  # the set of scans that has a template
+    csv = "image,scans\nwhole:1,once;quick\nhung:1,hangs;quick\n"  # the sets of scans that have a template
     folder = tmp_path_factory.mktemp("layout")
     with make_site(folder, "e2e-layout", upstream, csv=csv, templates=scans, settings=settings) as found:
         yield found
@@ -55,6 +67,18 @@ def test_where_nothing_failed_there_is_no_pod_for_it(site: Site):
     assert {row.outcome for row in site.ledger(run).rows} == {Outcome.OK}
     pods = [node.template_name for node in nodes(site.cluster.workflow(run)).values() if node.type == "Pod"]
     assert sorted(pods) == ["aggregate", "image-set-1", "plan"]
+
+
+def test_a_scanner_that_hangs_is_ended_at_its_own_timeout(site: Site):
+    """And is not tried again, because it would hang again; what ended before it stays."""
+    run = quick.start(site, "hung", ["hung"], ("hangs", "quick"))
+    assert site.wait(run) == "Failed"  # by the policy: one cell has
+    rows = quick.rows(site.ledger(run))
+    assert rows["hung", "hangs"].reason == "timed out after 10 s: raise the scan's timeout"
+    assert [rows["hung", scan].outcome for scan in ("hangs", "quick")] == [Outcome.FAILED, Outcome.OK]
+    pods = [node.template_name for node in nodes(site.cluster.workflow(run)).values() if node.type == "Pod"]
+    assert {"image-set-1", "image-set-2"} & set(pods)
+    assert not {pod for pod in pods if pod.startswith(("scan-", "pull"))}
 
 
 def test_a_pull_that_is_killed_is_tried_again_before_any_scan_has_begun(site: Site, state: State, upstream: Upstream):

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from orchestrator.argo.command_line import parse
 from orchestrator.argo.commands import PROGRAM, CheckStep, Exit
-from orchestrator.engines.local.process import Ended, Job, timed_out
+from orchestrator.engines.local.process import Ended, Job
 from orchestrator.errors import PermanentError, ScanmatrixError
 from orchestrator.kit.guarding import in_words
+from orchestrator.model.endings import timed_out
 
 ISOLATION = "the engine's own process, as our own code"
 #: Most bytes of a tarball, and most that are unfolded of it here, or that its names take.

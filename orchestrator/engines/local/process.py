@@ -13,6 +13,7 @@ from pathlib import Path
 from orchestrator.engines.local.guard import Guard, Guarded, Popen
 from orchestrator.engines.local.output import ProcessOutput
 from orchestrator.engines.local.scratch import Bound, Scratch
+from orchestrator.model.endings import timed_out
 
 #: Seconds between SIGTERM and SIGKILL.
 GRACE = 3.0
@@ -164,11 +165,6 @@ def _watch(
         if scratch and (reason := scratch.broken()):
             return reason
     return ""
-
-
-def timed_out(seconds: float) -> str:
-    """Why a scan that took longer than this was ended."""
-    return f"timed out after {seconds:g} s: raise the scan's timeout"
 
 
 def _pass_time(process: subprocess.Popen[bytes], output: ProcessOutput) -> None:

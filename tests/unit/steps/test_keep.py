@@ -18,6 +18,7 @@ from orchestrator.findings.interface import ReportError
 from orchestrator.findings.reading import read_report
 from orchestrator.steps import keep as module
 from orchestrator.steps.keep import UnkeptError, keep
+from orchestrator.volume.layout import TIMED_OUT
 from orchestrator.workflows.pods import _DEAF, _IS_DEAF
 
 REPORT, LIMIT = "report.json", 10
@@ -31,7 +32,7 @@ def _same_signals(monkeypatch: pytest.MonkeyPatch):
     signal.signal(signal.SIGTERM, before)
 
 
-def step(tmp_path: Path, *containers: str, ended: bool = True) -> KeepStep:
+def step(tmp_path: Path, *containers: str, ended: bool = True, timeout: dict[str, str] | None = None) -> KeepStep:
     """A step for some scanners, which have their folders."""
     for name in containers:
         for folder in ("scanned", "kept", "argo/ctr"):
@@ -41,6 +42,7 @@ def step(tmp_path: Path, *containers: str, ended: bool = True) -> KeepStep:
     return KeepStep(
         report=dict.fromkeys(containers, REPORT),
         limit=dict.fromkeys(containers, str(LIMIT)),
+        timeout=timeout or {},
         executor=tmp_path / "argo",
         scanned=tmp_path / "scanned",
         kept=tmp_path / "kept",
@@ -213,3 +215,86 @@ def test_a_signal_while_python_ends_makes_no_failure_of_it(tmp_path: Path) -> No
     words = render(made)
     process = subprocess.run([sys.executable, "-c", code, *words], stdout=subprocess.DEVNULL, check=False)
     assert process.returncode == 0
+
+
+def _obey(own: Path, told: list[str]) -> threading.Thread:
+    """Argo's first process of a container: it sends what is in the file to its scanner, which then has ended."""
+
+    def wait() -> None:
+        end = time.monotonic() + 20
+        while not (own / module.SIGNAL).is_file() and time.monotonic() < end:
+            time.sleep(0.01)
+        told.append((own / module.SIGNAL).read_text())
+        (own / module.SIGNAL).unlink()
+        (own / module.ENDED).write_text("137")
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+def test_a_scanner_that_takes_too_long_is_ended_and_no_other(tmp_path: Path) -> None:
+    made = step(tmp_path, "hangs", "long", ended=False, timeout={"hangs": "1", "long": "3600"})
+    (made.scanned / "hangs" / REPORT).write_text("half")
+    told: list[str] = []
+    begun, argo = time.monotonic(), _obey(made.executor / "ctr/hangs", told)
+    lines = keep(made)
+    assert next(lines).startswith("hangs: 4 bytes")
+    assert time.monotonic() - begun >= 1
+    argo.join()
+    assert told == ["9"]
+    assert (made.kept / "hangs" / TIMED_OUT).exists()
+    assert not list((made.executor / "ctr/hangs").glob(".*"))
+    assert list((made.executor / "ctr/long").iterdir()) == list((made.kept / "long").iterdir()) == []
+    (made.executor / "ctr/long" / module.ENDED).touch()
+    assert [line.partition(":")[0] for line in lines] == ["long"]
+
+
+def test_the_time_of_a_scanner_begins_when_its_container_does(tmp_path: Path) -> None:
+    """Its image may take long to be pulled."""
+    made = step(tmp_path, "main", ended=False, timeout={"main": "0"})
+    own = made.executor / "ctr/main"
+    own.rmdir()
+    deadlines = module._Deadlines(made)
+    deadlines.look("main")
+    assert not (made.kept / "main" / TIMED_OUT).exists()
+    own.mkdir()
+    deadlines.look("main")
+    assert (own / module.SIGNAL).read_text() == "9"
+    assert (made.kept / "main" / TIMED_OUT).exists()
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe", "full folder"])
+def test_what_a_scanner_puts_in_the_place_of_the_signal_harms_nobody(tmp_path: Path, kind: str) -> None:
+    made = step(tmp_path, "hangs", "other", ended=False, timeout={"hangs": "0"})
+    own, elsewhere = made.executor / "ctr/hangs", made.kept / "other" / REPORT
+    elsewhere.write_text("genuine")
+    path = own / module.SIGNAL
+    if kind == "link":
+        path.symlink_to(elsewhere)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+        if kind == "full folder":
+            (path / "file").touch()
+    module._Deadlines(made).look("hangs")
+    assert elsewhere.read_text() == "genuine"
+    assert not list(own.glob(".*"))
+    if kind in {"link", "pipe"}:
+        assert not path.is_symlink()
+        assert path.read_text() == "9"
+
+
+def test_one_that_does_not_end_is_told_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_AGAIN", 0.0)
+    made = step(tmp_path, "main", ended=False, timeout={"main": "0"})
+    deadlines = module._Deadlines(made)
+    for _ in range(2):
+        deadlines.look("main")
+        (made.executor / "ctr/main" / module.SIGNAL).unlink()
+
+
+def test_a_timeout_is_a_number(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--timeout: '1\.5' is not a number of seconds"):
+        list(keep(step(tmp_path, "main", timeout={"main": "1.5"})))

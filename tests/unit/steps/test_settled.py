@@ -8,6 +8,7 @@ from orchestrator.argo.fates import Fate
 from orchestrator.model import CellRecord, CellState, Scan
 from orchestrator.model.endings import Evidence, NodeState, RecordState, ReportState, decide, state_of_record
 from orchestrator.steps import settle
+from orchestrator.volume.layout import TIMED_OUT
 from orchestrator.volume.records import NOTHING_RECORDED, Recorded
 
 SCAN = Scan(name="virus", image="x:1", command=("x",), format="scanmatrix", success_codes=(0, 3))
@@ -72,3 +73,12 @@ def test_settling_twice_changes_nothing(node):
         again = Recorded(state_of_record(once, SCAN.success_codes), once, once.error)
         if once != found.record:
             assert settle._settled(again, FATES[node], SCAN, settle._Logs(None)) == once
+
+
+def test_what_was_ended_for_its_timeout_says_so(tmp_path):
+    """By the node it was killed, as is what ran out of memory; one that ended well in the last moment did."""
+    (tmp_path / TIMED_OUT).touch()
+    failed, ended = FATES[NodeState.FAILED], FATES[NodeState.SUCCEEDED]
+    assert settle._by_folder(failed, tmp_path, SCAN).reason == "timed out after 1800 s: raise the scan's timeout"
+    assert settle._by_folder(failed, tmp_path / "another", SCAN) == failed
+    assert settle._by_folder(ended, tmp_path, SCAN) == ended

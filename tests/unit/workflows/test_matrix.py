@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -229,6 +230,15 @@ def test_what_a_scanner_wrote_is_kept_by_a_container_that_sees_nothing_else():
     ]
     told = json.loads(found["metadata"]["annotations"]["workflows.argoproj.io/kill-cmd-keep"])
     assert told == ["/var/run/argo/argoexec", "kill", "15", "1"]
+
+
+def test_scanners_that_share_a_pod_have_their_own_timeouts():
+    """The deadline of a pod is that of all its containers."""
+    made = plan(("a", "b"))
+    (keep,) = template(workflow(made, layout="image"), "image-set-1")["sidecars"]
+    timeouts = [value for option, value in pairwise(keep["args"]) if option == "--timeout"]
+    assert sorted(timeouts) == sorted(f"{scan.name}={scan.timeout}" for scan in made.scans)
+    assert "--timeout" not in template(workflow(made), "scan-virus")["sidecars"][0]["args"]
 
 
 def test_a_scan_that_limits_the_age_of_images_reads_what_is_said_of_its_own():
