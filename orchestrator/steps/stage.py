@@ -105,7 +105,7 @@ def stage(
             folder.mkdir(parents=True, exist_ok=True)
             make_accessible(folder)
             # The link may hold the blob since it was pulled: whether it still is one, is looked at below.
-            empty(folder, but=TARBALL)
+            empty(folder, TARBALL)
             remove(folder / found.report)
             _write_allowance(folder / MAX_AGE, found, target)
             tarball = volume.tarball(plan.run, target_id, scan)

@@ -17,7 +17,7 @@ from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.removal import remove_quietly
 from orchestrator.kit.trees import BLOCK, TreeSize, measure
 from orchestrator.upkeep.claims import read_claim
-from orchestrator.volume.layout import ATTEMPT, TEMPORARY, UNPACKED
+from orchestrator.volume.layout import ATTEMPT, TEMPORARY, TIMED_OUT, UNPACKED
 from orchestrator.volume.locks import held
 from orchestrator.volume.partial import sweep
 
@@ -115,7 +115,9 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def clear(folder: Path, report: str, limit: int) -> int:
-    """Leave a cell's folder with nothing but its report; nothing in it keeps a run from its end.
+    """Leave a cell's folder with nothing but its report, and the empty file that says that its scanner was ended.
+
+    Nothing in it keeps a run from its end.
 
     What makes a report unsound stays visible: one that is too large is cut to a byte more than is accepted, and a
     folder of its name is emptied.
@@ -128,20 +130,28 @@ def clear(folder: Path, report: str, limit: int) -> int:
     Returns:
         Bytes given back to the volume, without what lay in folders.
     """
-    return empty(folder, but=report) + _shorten(folder / report, limit)
+    marked = (TIMED_OUT,) if _is_mark(folder / TIMED_OUT) else ()
+    return empty(folder, report, *marked) + _shorten(folder / report, limit)
 
 
-def empty(folder: Path, *, but: str = "") -> int:
+def _is_mark(path: Path) -> bool:
+    with suppress(OSError):
+        status = path.lstat()
+        return stat.S_ISREG(status.st_mode) and not status.st_size
+    return False
+
+
+def empty(folder: Path, *but: str) -> int:
     """Remove what lies in a folder, as far as it can be.
 
     Args:
         folder: the folder.
-        but: name of what stays.
+        but: names of what stays.
 
     Returns:
         Bytes given back to the volume, without what lay in folders.
     """
-    freed, stay = 0, {but}
+    freed, stay = 0, set(but)
     with suppress(OSError):
         while len(stay) <= _MOST_STUCK:
             with os.scandir(folder) as entries:

@@ -13,7 +13,7 @@ from orchestrator.upkeep.claims import RunClaim
 from orchestrator.upkeep.leftovers import clear_cut_off
 from orchestrator.upkeep.links import release
 from orchestrator.upkeep.room import reclaim
-from orchestrator.volume.layout import Volume, write_atomic
+from orchestrator.volume.layout import TIMED_OUT, Volume, write_atomic
 from orchestrator.volume.locks import held
 from tests.unit.steps.plans import plan
 from tests.unit.upkeep.test_links import stage
@@ -58,6 +58,15 @@ def test_what_lies_beside_a_report_goes(volume):
     assert (folder / "report.json").read_text() == "{}"
     assert outside.read_text() == "stays"
     assert release(found, found.targets_by_id, volume) == 0
+
+
+@pytest.mark.parametrize(("text", "stays"), [("", True), ("as much as it likes", False)])
+def test_that_a_scanner_was_ended_is_still_known_when_a_shard_has_ended(volume, text, stays):
+    found = made(volume)
+    mark = folder_of(found, volume) / TIMED_OUT
+    mark.write_text(text)
+    release(found, found.targets_by_id, volume)
+    assert mark.exists() == stays
 
 
 def test_a_folder_that_its_scanner_closed_holds_nothing_back(volume):
