@@ -42,7 +42,7 @@ ENDED = "exitcode"
 #: Likewise, the number of a signal that is to be sent to it; Argo looks for it every two seconds, and removes it.
 SIGNAL = "signal"
 _POLL = 0.2
-#: Seconds after which a scanner that has not ended is told again to.
+#: Seconds after which the signal is sent again to a scanner that has not ended.
 _AGAIN = 10.0
 #: Seconds in which scanners should end that were asked to, as we were. Kubernetes gives a pod 30 of them.
 _GRACE = 3.0

@@ -286,7 +286,7 @@ def test_what_a_scanner_puts_in_the_place_of_the_signal_harms_nobody(tmp_path: P
         assert path.read_text() == "9"
 
 
-def test_one_that_does_not_end_is_told_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_does_not_end_gets_the_signal_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_AGAIN", 0.0)
     made = step(tmp_path, "main", ended=False, timeout={"main": "0"})
     deadlines = module._Deadlines(made)
