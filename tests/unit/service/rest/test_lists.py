@@ -1,5 +1,7 @@
 """Lists: pages that have each row once, filters, fields, cursors, and what an answer rests on."""
 
+import time
+
 from orchestrator.api import results as results_api
 from orchestrator.queries.choice import Choice
 from orchestrator.service.rest.caller import Caller, Role
@@ -177,11 +179,10 @@ def test_a_question_that_takes_too_long_is_ended(config):
 
 
 def test_metrics_are_of_routes_and_of_the_matrix(client):
-    text = ""
-    for _ in range(200):
-        text = client.get("/metrics").text
-        if "scanmatrix_targets " in text:
-            break
+    end = time.monotonic() + 60
+    while "scanmatrix_targets " not in (text := client.get("/metrics").text):
+        assert time.monotonic() < end
+        time.sleep(0.05)
     assert 'scanmatrix_findings{severity="critical"} 1.0' in text
     assert 'scanmatrix_cells{freshness="never",outcome="failed",scan="general"} 1.0' in text
     assert "scanmatrix_targets 3.0" in text
