@@ -49,7 +49,10 @@ def test_a_severity_that_nobody_would_judge_by_is_refused(tmp_path, monkeypatch,
 
 
 def test_a_reader_that_has_enough_is_no_failure():
-    code = "import io; from orchestrator.cli.output import print_file; print_file(io.BytesIO(b'x' * 1_000_000))"
+    code = (
+        "import io; from orchestrator.cli.output import print_file; from orchestrator.cli.pipe import outlive_readers;"
+        "outlive_readers(); print_file(io.BytesIO(b'x' * 1_000_000))"
+    )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
