@@ -1,6 +1,6 @@
 """The contract: OpenAPI 3.1, made of the routes, of the types that they answer with, and of real answers as examples.
 
-`docs/schemas/openapi.json` is what is served; a test compares both, asks every operation and validates each answer.
+`docs/openapi.json` is what is served; a test compares both, asks every operation and validates each answer.
 `examples.json` has the answers, which the same test writes.
 """
 

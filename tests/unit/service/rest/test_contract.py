@@ -17,7 +17,7 @@ from tests.served import configured, served
 from tests.unit.service.rest.test_scan_results import IMAGE, bom
 
 EXAMPLES = Path(contract.__file__).with_name("examples.json")
-DOCUMENT = Path(__file__).parents[4] / "docs" / "schemas" / "openapi.json"
+DOCUMENT = Path(__file__).parents[4] / "docs" / "openapi.json"
 _MOVING = (
     (re.compile(r"put-\d{8}-\d{6}-\d{6}-[0-9a-f]{6}"), "put-20251129-120000-000000-0a1b2c"),
     (re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{6}"), "20251129-120000-0a1b2c"),
