@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import kopf
 
@@ -88,6 +89,8 @@ class KopfOperator:
             await kopf.operator(
                 registry=registry,
                 settings=settings(),
+                # Else kopf asks for the name of the user, which has none in a pod.
+                identity=cast("Any", socket.gethostname()),
                 standalone=True,
                 clusterwide=not self._namespaces,
                 namespaces=self._namespaces,
