@@ -103,7 +103,7 @@ class Connection:
             server=known.host,
             ca_file=known.ssl_ca_cert or "",
             insecure=not known.verify_ssl,
-            token=token if scheme in {"", "Bearer"} else "",
+            token=token if scheme.lower() in {"", "bearer"} else "",
             certificate=known.cert_file or "",
             key=known.key_file or "",
         )
