@@ -22,6 +22,7 @@ OPTIONS = {
     "lint": ("--config",),
     "install": ("--config",),
     "lock": ("--config",),
+    "token": ("--config",),
 }
 _given: dict[str, str] = {}
 

@@ -28,8 +28,8 @@ MAKERS = {"ours", "command_line"}
 BARE = re.compile(r"(Next: |then |^)scanmatrix (?!run $)[a-z]+ ")
 #: Words in text that look like an advice, and are the name of the program, of an object, or of a command alone.
 NAMES = re.compile(r"`scanmatrix(-[a-z]+)?`|`scanmatrix (init|distrust|schema configuration|templates|results export)`"
-                   r"|[Ww]ritten by `scanmatrix install`|the Roles of `scanmatrix install`|as for `scanmatrix run`"
-                   r"|running `scanmatrix|`scanmatrix\.txt`")  # fmt: skip
+                   r"|[Ww]ritten by `scanmatrix install( --out)?`|the Roles of `scanmatrix install`"
+                   r"|as for `scanmatrix run`|running `scanmatrix|`scanmatrix\.txt`")  # fmt: skip
 
 
 def calls() -> Iterator[tuple[str, list[str]]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orchestrator.errors import TemporaryError, UsageError
+from orchestrator.kit.advice import ours
 from orchestrator.model import Document
 from orchestrator.model.documents import spell_time
 from orchestrator.service.auth.tokens import KeptToken, holds, make_token, split_token
@@ -112,7 +113,8 @@ def read_tokens(path: Path) -> KeptTokens:
         for kept in found.tokens:
             _check(kept)
     except (msgspec.DecodeError, ValueError, UsageError) as error:
-        raise TokenFileError(f"{path.name}: {error}; `scanmatrix token` writes it") from error
+        way = f"put the file right, or move it away: {ours('token', 'NAME')} makes another"
+        raise TokenFileError(f"{path.name}: {error}; {way}") from error
     if len(found.tokens) > _MOST_TOKENS:
         raise TokenFileError(f"{path.name}: it has more than {_MOST_TOKENS} tokens")
     if len({kept.id for kept in found.tokens}) < len(found.tokens):
