@@ -13,14 +13,14 @@ SAMPLES = {
     "url": "https://a.io/x", "host": "a.io", "upstream": "a.io", "image": "aaa", "reason": "r", "name": "n",
     "server": "nas", "bucket": "b", "to": "a@b.io", "repositories": ["a"], "secret": "s" * 16, "path": "/a/b",
     "group": "g", "id": "CVE-2020-1", "format": "sarif", "description": "d", "command": ["x"],
-    "repository": "a/b", "mirror": "a.io", "tokens": {"a.io": "T"},
+    "repository": "a/b", "mirror": "a.io", "tokens": {"a.io": "T"}, "issuer": "https://a.io", "audience": "a",
 }  # fmt: skip
 #: What is there as well, because a rule between keys wants it.
 BESIDE = {
     "DenySection": {"image": "a/b"}, "DistrustSection": {"scan": "a"}, "Allow": {"images": ["a"]},
     "Smtp": {"from": "a@b.io"}, "TargetSource": {"image": "a"}, "Route": {"slack": {"url": "https://a.io/x"}},
     "Operator": {"group": "g"}, "IgnoreRule": {"id": "CVE-2020-1"},
-    "NotifySection": {"smtp": {"host": "a", "from": "a@b"}},
+    "OidcSection": {"roles": {"read": ["a"]}}, "NotifySection": {"smtp": {"host": "a", "from": "a@b"}},
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, RSAKey
@@ -29,6 +30,11 @@ class Issuer:
         self.is_away = False
         self.document: object = None
 
+    @property
+    def path(self) -> str:
+        """Of its URL, which may be longer than that of its host."""
+        return urlsplit(self.url).path
+
     def token(self, *, key: Key | None = None, header: dict | None = None, **claims) -> str:
         """A token; `None` leaves a claim out."""
         now = int(time.time())
@@ -42,7 +48,7 @@ class Issuer:
         self.asked.append(path)
         if self.is_away:
             return 503, b""
-        if path == "/.well-known/openid-configuration":
+        if path == f"{self.path.rstrip('/')}/.well-known/openid-configuration":
             return 200, json.dumps({"issuer": self.url, "jwks_uri": f"{self.url}/keys"}).encode()
         public = {"keys": [key.as_dict(private=False) for key in self.keys]}
         return 200, json.dumps(public if self.document is None else self.document).encode()

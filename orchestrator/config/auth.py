@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from orchestrator.config.kinds import HttpUrl, PathText, Text
+from orchestrator.config.kinds import IssuerUrl, PathText, Text
 from orchestrator.config.section import Section, WrongKey
 from orchestrator.net.hosts import is_loopback
 
@@ -43,7 +43,7 @@ class OidcSection(Section):
         owner_claim: claim with the owners whose targets a caller sees, unless an admin; without it, everybody sees all
     """
 
-    issuer: HttpUrl
+    issuer: IssuerUrl
     audience: Text
     algorithms: Annotated[tuple[Signature, ...], Field(min_length=1)] = ("RS256", "ES256")
     role_claim: Text = "roles"

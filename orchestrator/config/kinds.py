@@ -96,6 +96,15 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _issuer(value: str) -> str:
+    """Left as it is written, a slash at its end included: tokens name it so (OpenID Connect Discovery 1.0, 4.3)."""
+    if mistake := judge_web_url(value):
+        raise ValueError(f"{mistake}; tokens are no part of it")
+    if "?" in value or "#" in value:
+        raise ValueError("an issuer has no query and no fragment; write it as its tokens name it")
+    return value
+
+
 def _digest(value: object) -> object:
     if not isinstance(value, str) or not DIGEST.fullmatch(value):
         raise ValueError(f"{value!r} is not a digest; write sha256: and 64 hexadecimal digits")
@@ -249,6 +258,11 @@ Variable = Annotated[
 Host = Annotated[str, AfterValidator(_host), ValueKind("host", {"type": "string", "pattern": f"^({_HOST.pattern})$"})]
 HttpUrl = Annotated[
     str, AfterValidator(_http_url), ValueKind("URL", {"type": "string", "pattern": "^https?://[^/?#@]+/*$"})
+]
+IssuerUrl = Annotated[
+    str,
+    AfterValidator(_issuer),
+    ValueKind("issuer URL", {"type": "string", "pattern": "^https?://[^/?#@]+(/[^?#]*)?$"}),
 ]
 PlatformName = Annotated[
     str,

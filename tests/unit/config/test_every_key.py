@@ -23,7 +23,7 @@ from tests.keys import walk_keys
 #: Keys of which a rule says more than their own type; the message names the one to change.
 RULES = ("policy.feeds", "argo.scheduler.storeSecret", "schedule.retry.first", "exports.dependencyTrack.parent",
          "exports.s3.kmsKey", "notify.smtp", "exports.always", "volume.hostPath", "ignore[0]: this rule",
-         "ignore[0].reason: say why")  # fmt: skip
+         "ignore[0].reason: say why", "auth.oidc.roles: names no", "auth.oidc.issuer: must begin")  # fmt: skip
 #: Kinds of which a schema knows only the form.
 OF_TEXT = ("duration", "size", "cron expression", "IANA name", "network")
 

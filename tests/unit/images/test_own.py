@@ -16,7 +16,8 @@ def named(folder: Path) -> set[str]:
     """Every image that a manifest or the Dockerfile of ours names, without its digest."""
     found: set[str] = set()
     for path in (folder / "Dockerfile", *folder.rglob("*.yaml")):
-        if path.name != "workflows.yaml":  # of scanners, which `scanmatrix lock` sees to
+        # Scanners are what `scanmatrix lock` sees to, and Helm's templates are filled in with the values beside them.
+        if path.name != "workflows.yaml" and path.parent.name != "templates":
             text = path.read_text()
             found |= set(re.findall(r"(?:^ *(?:- )?image: |^FROM |--executor-image=)([^\s@]+)", text, re.MULTILINE))
             found |= {":".join(pair) for pair in re.findall(r"- name: (\S+)\n +newTag: (\S+)", text)}

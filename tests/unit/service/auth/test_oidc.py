@@ -202,6 +202,17 @@ def test_a_private_key_or_a_weak_one_in_the_list_is_not_used(issuer, tokens):
             tokens.caller(token)
 
 
+@pytest.mark.parametrize("path", ["/realms/company", "/tenant/v2.0/", "/"])
+def test_an_issuer_is_named_as_its_tokens_name_it(issuer, clock, path):
+    """With its path, and with the slash at its end or without: many providers have both."""
+    host, issuer.url = issuer.url, issuer.url + path
+    try:
+        known = ProviderKeys(issuer.url, clock=lambda: clock[0])
+        assert OidcTokens(section(issuer), known).caller(issuer.token()).role is Role.READ
+    finally:
+        issuer.url = host
+
+
 @pytest.mark.parametrize(
     "changes",
     [
