@@ -7,12 +7,13 @@ import os
 import secrets
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from orchestrator.cluster.errors import UnreachableError
 from orchestrator.cluster.lease import Lease
 from orchestrator.cluster.transport import Connection
-from orchestrator.errors import TemporaryError
+from orchestrator.errors import ScanmatrixError, TemporaryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,30 +52,44 @@ def lead(
     lease = Lease(connection, namespace, name, holder, seconds=seconds)
     try:
         told(f"waiting for the lease {namespace}/{name}")
-        while not _held(lease):
+        while (shown := _show(lease)) is None:
             if stop.wait(seconds / 5):
                 return
         told(f"acting: {holder} has the lease {namespace}/{name}")
-        _act(lease, act, stop)
+        _act(lease, act, stop, shown)
     finally:
         connection.close()
 
 
-def _act(lease: Lease, act: Callable[[threading.Event], None], stop: threading.Event) -> None:
+def _act(lease: Lease, act: Callable[[threading.Event], None], stop: threading.Event, shown: float) -> None:
+    """Act, and stop before another one may begin: whatever a renewal waits for, and whatever went wrong with it.
+
+    Args:
+        lease: that we have.
+        act: as `lead` has it.
+        stop: as `lead` has it.
+        shown: when we showed that we have it, by our own clock.
+    """
     ended, lost = threading.Event(), threading.Event()
 
     def renew() -> None:
-        left = lease.seconds
+        nonlocal shown
         while not ended.wait(lease.seconds / 5):
-            # It stops before another one may begin.
-            left = lease.seconds if _held(lease) else left - lease.seconds / 5
-            if left <= lease.seconds / 3:
+            try:
+                shown = _show(lease) or shown
+            except Exception:  # noqa: BLE001 - a thread that ends here would leave us acting without a lease
+                _log.exception("the lease of the controller was not renewed")
+
+    def watch() -> None:
+        while not ended.wait(lease.seconds / 15):
+            if time.monotonic() - shown > lease.seconds * 2 / 3:
                 lost.set()
                 stop.set()
                 return
 
     renewing = threading.Thread(target=renew, name="lease", daemon=True)
     renewing.start()
+    threading.Thread(target=watch, name="lease-watch", daemon=True).start()
     try:
         act(stop)
     finally:
@@ -83,15 +98,17 @@ def _act(lease: Lease, act: Callable[[threading.Event], None], stop: threading.E
         if not lost.is_set():
             try:
                 lease.let_go()
-            except TemporaryError as error:
+            except ScanmatrixError as error:
                 _log.info("the lease runs out by itself: %s", error)
     if lost.is_set():
         raise LeaseLostError("the lease of the controller was not renewed in time; another replica may act now")
 
 
-def _held(lease: Lease) -> bool:
+def _show(lease: Lease) -> float | None:
+    """Show that the lease is ours; the moment from when on others wait for us, or None where it is not ours."""
+    asked = time.monotonic()
     try:
-        return lease.hold()
+        return asked if lease.hold() else None
     except UnreachableError as error:
         _log.info("%s", error)
-        return False
+        return None
