@@ -7,13 +7,12 @@ from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import yaml
-
 from orchestrator.api.install import install_shared
 from orchestrator.config.file import CONFIG_FILE
 from orchestrator.config.loading import load_config
 from orchestrator.errors import PermanentError
 from orchestrator.kit.sources import SourceError
+from orchestrator.workflows.manifests import to_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,7 +58,7 @@ def desired(namespace: str, spec: Mapping[str, Any]) -> Desired:
             folder = Path(made)
             for name, text in files.items():
                 (folder / name).write_text(text, encoding="utf-8")
-            (folder / CONFIG_FILE).write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+            (folder / CONFIG_FILE).write_text(to_yaml([data]), encoding="utf-8")
             # Nothing of the controller's own environment is anything of a resource.
             config = load_config(folder / CONFIG_FILE, environment={})
             objects, digest = install_shared(config)

@@ -108,6 +108,15 @@ def test_what_a_resource_says_is_left_as_it_is() -> None:
     assert spec == {"targets": [{"cluster": {}}], "ignoreLabel": "x"}
 
 
+@pytest.mark.parametrize(
+    "text", ["1e3", "12e45", "0o17", "1.20", "0x1F", "1_000", "yes", "~", "2026-01-02", " a ", "\u0085\U0001f600"]
+)
+def test_a_text_stays_a_text(text: str) -> None:
+    deny = {"image": "x/y", "versions": [text], "reason": text}
+    (found,) = desired("team", {"scanners": {"deny": [deny]}}).config.scanners.deny
+    assert (found.versions, found.reason) == ((text,), text)
+
+
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a file of the controller": ({"targets": [{"csv": {"path": "/etc/passwd"}}]}, "none of spec.files"),
     "a template above": ({"scans": {"templates": ["../x.yaml"]}}, "none of spec.files"),
