@@ -11,7 +11,7 @@ import msgspec
 from orchestrator.argo import names
 from orchestrator.cluster.errors import ObjectExistsError, ObjectNotFoundError
 from orchestrator.cluster.installed import KINDS
-from orchestrator.config.resource import API_VERSION, KIND
+from orchestrator.config.resource import API_VERSION, GROUP, KIND
 from orchestrator.errors import PermanentError, TemporaryError
 from orchestrator.workflows.install.changes import KEPT, Key, key, same
 
@@ -26,6 +26,8 @@ _OURS = f"{names.PART_OF}={names.SCANMATRIX}"
 _KINDS = frozenset(KINDS) - KEPT - {"ClusterRoleBinding", "Job", "LimitRange", "ResourceQuota", "Secret"}
 #: The controller makes Secrets, for the tokens of executors, and may see none: those that are there stay as they are.
 _BLIND = "Secret"
+#: Annotation with the digest of an object as it was asked for last.
+_DIGEST = f"{GROUP}/digest"
 
 
 class TakenError(PermanentError):
@@ -137,7 +139,13 @@ def owner_of(resource: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _owned(one: Mapping[str, Any], owner: Mapping[str, Any]) -> dict[str, Any]:
-    return {**one, "metadata": {**one["metadata"], "ownerReferences": [dict(owner)]}}
+    """An object of the resource, with its own digest: by that, a key that it no longer has is a difference, too."""
+    metadata = {
+        **one["metadata"],
+        "annotations": {**one["metadata"].get("annotations", {}), _DIGEST: _digest(one).hex()[:16]},
+        "ownerReferences": [dict(owner)],
+    }
+    return {**one, "metadata": metadata}
 
 
 def _owner_uid(one: Mapping[str, Any]) -> str:
