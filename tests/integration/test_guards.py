@@ -291,12 +291,12 @@ def broken(folder: Path, entry: str, function: str, *arguments: str | Path, debu
 
 
 def test_the_command_itself(tmp_path: Path) -> None:
-    status, out, err = broken(tmp_path, "cli", "api.results.list_results", "results", "list")
+    status, out, err = broken(tmp_path, "cli", "api.listing.known_runs", "results", "list")
     assert (status, out) == (3, "")
     assert len(err.splitlines()) == 1
     assert is_internal(err)
     assert "RecursionError" in err
-    status, _, err = broken(tmp_path, "cli", "api.results.list_results", "results", "list", debug="1")
+    status, _, err = broken(tmp_path, "cli", "api.listing.known_runs", "results", "list", debug="1")
     assert status == 3
     assert "Traceback" in err
 
