@@ -13,14 +13,14 @@ from orchestrator.errors import ScanmatrixError
 from orchestrator.service.page.rendering import HtmlPage
 from orchestrator.service.page.routes import PageRoute
 from orchestrator.service.rest.caller import COOKIE
-from orchestrator.service.rest.problems import UnauthenticatedError, kind_of
+from orchestrator.service.rest.problems import RequestError, UnauthenticatedError, kind_of
 
 if TYPE_CHECKING:
     from starlette.types import Scope
 
     from orchestrator.service.rest.caller import CallerGuard
 
-_MOST, _SEE_OTHER = 16 * 1024, 303
+_MOST, _FIELDS, _SEE_OTHER = 16 * 1024, 10, 303
 
 router = APIRouter(tags=["page"], include_in_schema=False, route_class=PageRoute)
 
@@ -50,7 +50,10 @@ async def ask(request: Request, next: str = "/") -> Response:  # noqa: A002 - it
 @router.post("/login")
 async def log_in(request: Request) -> Response:
     """Keep a token that holds."""
-    form = parse_qs((await request.body())[:_MOST].decode("utf-8", "replace"), max_num_fields=10)
+    try:
+        form = parse_qs((await request.body())[:_MOST].decode("utf-8", "replace"), max_num_fields=_FIELDS)
+    except ValueError as error:
+        raise RequestError(f"the form has more than {_FIELDS} fields") from error
     token, after = (form.get(name, [""])[0].strip() for name in ("token", "next"))
     guard: CallerGuard | None = request.app.state.guard
     try:

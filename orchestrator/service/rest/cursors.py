@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _CHECK = 8
 _LONGEST = 2048
+_NUMBERS = 2**63
 
 
 class CursorScheme:
@@ -53,7 +54,9 @@ class CursorScheme:
         try:
             data = base64.b64decode(cursor[:_LONGEST] + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
             if self._check(data[_CHECK:]) == data[:_CHECK]:
-                return msgspec.json.decode(data[_CHECK:], type=kind)
+                position = msgspec.json.decode(data[_CHECK:], type=kind)
+                if _fits(position):
+                    return position
         except (ValueError, msgspec.DecodeError):
             pass
         raise CursorError(
@@ -62,3 +65,10 @@ class CursorScheme:
 
     def _check(self, data: bytes) -> bytes:
         return hashlib.blake2b(data, digest_size=_CHECK, key=self._key).digest()
+
+
+def _fits(position: Any) -> bool:
+    """Whether every database takes the values of a position, which a stranger may have made up."""
+    if isinstance(position, (tuple, list)):
+        return all(map(_fits, position))
+    return "\0" not in position if isinstance(position, str) else abs(position) < _NUMBERS

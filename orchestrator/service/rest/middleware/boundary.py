@@ -13,7 +13,14 @@ from starlette.datastructures import MutableHeaders
 from orchestrator.queries.opening import OWNERS
 from orchestrator.service.page.login import asks_for_page, to_login
 from orchestrator.service.rest.caller import ANYBODY, LOCAL_CALLER, CallerGuard
-from orchestrator.service.rest.problems import INTERNAL, RefusedError, UnauthenticatedError, kind_of, problem_of
+from orchestrator.service.rest.problems import (
+    INTERNAL,
+    RefusedError,
+    RequestError,
+    UnauthenticatedError,
+    kind_of,
+    problem_of,
+)
 from orchestrator.service.rest.settings import is_loopback
 
 if TYPE_CHECKING:
@@ -75,6 +82,7 @@ class Boundary:
         connection = HTTPConnection(scope)
         try:
             _refuse_other_sites(scope, headers, is_open=self._guard is None)
+            _refuse_nul(scope)
             caller = state["caller"] = await self._identify(connection)
             # Each request has a context of its own, so this ends with it.
             OWNERS.set(caller.owners)
@@ -112,7 +120,17 @@ def _refuse_other_sites(scope: Scope, headers: Headers, *, is_open: bool) -> Non
     if is_change and (origin := headers.get("origin")) and origin.partition("://")[2] != host:
         raise RefusedError(f"a page of {origin} asks for this in a browser; use the service's own page")
     name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    if is_open and host and not is_loopback(name) and name != "testserver":
+    if is_open and host and not is_loopback(name):
         raise RefusedError(
             f"the service answers this machine alone, and not by the name {name}; configure authentication for others"
         )
+
+
+def _refuse_nul(scope: Scope) -> None:
+    """Let no question have what databases refuse to be asked.
+
+    Raises:
+        RequestError: it does.
+    """
+    if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+        raise RequestError("the address has the character NUL, which no database and no file name can hold")

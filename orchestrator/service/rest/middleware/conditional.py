@@ -19,6 +19,8 @@ _TYPES = ("application/json", "text/html", "application/vnd.cyclonedx+json")
 class ConditionalAnswers:
     """Gives each whole answer to a GET a weak ETag made of its bytes, and answers 304 where the caller has them.
 
+    A file is sent in pieces, and has a tag of its own, by its time and size.
+
     Args:
         app: what is within it; compression stays outside, so that the tag is of the content.
     """
@@ -32,29 +34,51 @@ class ConditionalAnswers:
             await self._app(scope, receive, send)
             return
         asked = {each.strip().removeprefix("W/") for each in Headers(scope=scope).get("if-none-match", "").split(",")}
-        start: Message | None = None
+        await self._app(scope, receive, _Answer(send, asked).send)
 
-        async def send_or_not(message: Message) -> None:
-            nonlocal start
-            if message["type"] == "http.response.start":
-                headers = Headers(raw=message["headers"])
-                kind = headers.get("content-type", "").partition(";")[0]
-                length = int(headers.get("content-length", _LARGEST + 1))
-                if message["status"] == 200 and kind in _TYPES and length <= _LARGEST:  # noqa: PLR2004
-                    start = message
-                    return
-            elif start is not None and message["type"] == "http.response.body":
-                head, start = start, None
-                body = message.get("body", b"")
-                tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
-                headers_out = MutableHeaders(raw=head["headers"])
-                headers_out["ETag"] = f"W/{tag}"
-                if tag in asked or "*" in asked:
-                    del headers_out["content-length"]
-                    await send({**head, "status": 304})
-                    await send({"type": "http.response.body", "body": b""})
-                    return
-                await send(head)
-            await send(message)
 
-        await self._app(scope, receive, send_or_not)
+class _Answer:
+    """An answer on its way to a caller who may have it already: in pieces with a tag of its own, or whole."""
+
+    def __init__(self, send: Send, asked: set[str]) -> None:
+        self._send = send
+        self._asked = asked
+        self._held: Message | None = None
+        self._has_it = False
+
+    async def send(self, message: Message) -> None:
+        """Send a message, unless the caller has the answer."""
+        if self._has_it:
+            return
+        if message["type"] == "http.response.start" and message["status"] == 200:  # noqa: PLR2004
+            headers = Headers(raw=message["headers"])
+            if tag := headers.get("etag", ""):
+                await self._begin(message, tag)
+                return
+            if _is_small(headers):
+                self._held = message
+                return
+        elif self._held is not None and message["type"] == "http.response.body":
+            head, self._held = self._held, None
+            if message.get("more_body", False):
+                await self._send(head)
+            else:
+                tag = f'W/"{hashlib.blake2b(message.get("body", b""), digest_size=12).hexdigest()}"'
+                MutableHeaders(raw=head["headers"])["ETag"] = tag
+                await self._begin(head, tag)
+        if not self._has_it:
+            await self._send(message)
+
+    async def _begin(self, head: Message, tag: str) -> None:
+        self._has_it = "*" in self._asked or tag.removeprefix("W/") in self._asked
+        if not self._has_it:
+            await self._send(head)
+            return
+        del MutableHeaders(raw=head["headers"])["content-length"]
+        await self._send({**head, "status": 304})
+        await self._send({"type": "http.response.body", "body": b""})
+
+
+def _is_small(headers: Headers) -> bool:
+    kind = headers.get("content-type", "").partition(";")[0]
+    return kind in _TYPES and int(headers.get("content-length", _LARGEST + 1)) <= _LARGEST

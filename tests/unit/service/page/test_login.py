@@ -117,3 +117,9 @@ def test_what_was_put_is_deleted_once_that_is_confirmed(client, tokens):
     assert client.get("/scan-results/registry.example%2Fput:1").status_code == 200
     assert client.post(f"{page}/delete").headers["location"] == "/"
     assert client.get("/scan-results/registry.example%2Fput:1").status_code == 404
+
+
+def test_a_form_with_more_than_the_login_s_fields_is_refused(client):
+    answer = client.post("/login", data={f"field-{number}": "x" for number in range(30)})
+    assert answer.status_code == 400
+    assert "more than 10 fields" in answer.text

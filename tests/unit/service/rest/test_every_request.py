@@ -5,6 +5,7 @@ import gzip
 import pytest
 
 from orchestrator.service.rest.settings import ServeSettings, is_loopback
+from orchestrator.volume.layout import Volume
 from tests.served import served
 
 
@@ -38,6 +39,19 @@ def test_an_answer_that_the_caller_has_is_not_sent_again(client):
     assert client.get("/healthz", headers={"If-None-Match": '"other"'}).status_code == 200
 
 
+def test_a_file_that_comes_in_pieces_is_sent_again_when_its_end_has_changed(client, config):
+    """And not when nothing has."""
+    file, path = Volume(config.volume.path).results("run-2") / "bom.cdx.json", "/api/v1/runs/run-2/bom"
+    sent = []
+    for end in (b"1", b"22"):
+        file.write_bytes(b'{"components": "' + b"x" * 200_000 + end + b'"}')
+        answer = client.get(path, headers={"If-None-Match": ", ".join(each.headers["etag"] for each in sent)})
+        assert (answer.status_code, answer.content) == (200, file.read_bytes())
+        sent.append(answer)
+    again = client.get(path, headers={"If-None-Match": sent[-1].headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
 def test_a_large_answer_is_compressed_when_the_caller_wants_it(client):
     with client.stream("GET", "/api/v1/openapi.json", headers={"Accept-Encoding": "gzip"}) as answer:
         assert answer.headers["content-encoding"] == "gzip"
@@ -68,6 +82,7 @@ def test_a_page_of_another_site_changes_nothing(client, headers, status):
 
 def test_a_name_that_somebody_else_gives_to_this_machine_is_refused(client):
     assert client.get("/healthz", headers={"Host": "evil.example:8000"}).status_code == 403
+    assert client.get("/healthz", headers={"Host": "testserver"}).status_code == 403
     assert client.get("/healthz", headers={"Host": "localhost:8000"}).status_code == 200
     assert client.get("/healthz", headers={"Host": "[::1]:8000"}).status_code == 200
 

@@ -2,9 +2,13 @@
 
 import time
 
+import pytest
+
 from orchestrator.api import results as results_api
+from orchestrator.api.json_documents import plain
 from orchestrator.queries.choice import Choice
 from orchestrator.service.rest.caller import Caller, Role
+from orchestrator.service.rest.cursors import CursorScheme
 from orchestrator.service.rest.settings import ServeSettings
 from tests.served import served
 from tests.stored_runs import day, finding, write_run
@@ -93,6 +97,26 @@ def test_only_the_fields_that_are_asked_for(client):
     rows = client.get("/api/v1/findings?fields=id,severity").json()["findings"]
     assert all(set(row) == {"id", "severity"} for row in rows)
     assert client.get("/api/v1/findings?fields=id,nothing").status_code == 400
+
+
+MADE_UP = (
+    ("targets", CursorScheme("targets", {"choice": plain(Choice())}), 2**63),
+    ("targets", CursorScheme("targets", {"choice": plain(Choice())}), 10**40),
+    ("cells", CursorScheme("cells", {"choice": plain(Choice()), "outcome": ""}), (1, "a\0")),
+    ("runs", CursorScheme("runs", {}), (-(2**70), "x")),
+    ("workloads", CursorScheme("workloads", {}), 2**64),
+)
+
+
+@pytest.mark.parametrize(("path", "scheme", "position"), MADE_UP)
+def test_a_cursor_made_up_by_who_knows_how_is_refused_where_no_database_takes_it(client, path, scheme, position):
+    answer = client.get(f"/api/v1/{path}", params={"cursor": scheme.spell(position)})
+    assert answer.status_code == 400, answer.text
+
+
+def test_nul_is_refused_before_a_database_is_asked(client):
+    for path in ("targets/a%00", "who-has?id=a%00", "runs/%00/ledger", "findings?package=%00"):
+        assert client.get(f"/api/v1/{path}").status_code == 400, path
 
 
 def test_a_cursor_of_another_question_or_a_made_up_one_is_refused(client):
