@@ -3,6 +3,8 @@
 A module that imports it has a fixture `url`: of an empty database.
 """
 
+from datetime import datetime
+
 import pytest
 from sqlalchemy import select, text
 
@@ -98,6 +100,39 @@ def test_counts_are_of_their_own(store):
     assert (all_.who_has("*").total, mine.who_has("*").total) == (4, 2)
     assert (all_.coverage().targets, mine.coverage().targets) == (3, 2)
     assert sum(each.targets for each in mine.states({}, day(4))) == 2
+
+
+def _asked(store: Store, moment: datetime) -> None:
+    """Questions that read from when to when something was found."""
+    assert store.who_has("CVE-2025-1").total == 1
+    assert [each.id for each in store.finding_history("CVE-2025-1")] == ["CVE-2025-1"]
+    assert [row.finding.id for row in store.findings_now(Choice())[0]] == ["CVE-2025-1"]
+    assert [row.id for row in store.differences(since=moment)] == ["CVE-2025-1"]
+    view = store.target("moved")
+    assert view is not None
+    assert [each.finding.id for each in view.findings] == ["CVE-2025-1"]
+
+
+def test_what_was_found_while_a_target_had_a_name_of_others_is_theirs_too(url, tmp_path):
+    """By then a run told of it that had none of their names."""
+    volume = Volume(tmp_path / "volume")
+    for number, name in enumerate((_A, _B), 1):
+        write_run(volume, f"run-{number}", day(number), {"moved/dependency": [finding(1)]}, names={"moved": [name]})
+    with Store(url, patience=20) as store:
+        store.take_in_all(volume)
+        for owner in ("team-a", "team-b"):
+            _asked(store.only([owner]), day(1.5))
+
+
+def test_what_was_found_by_a_run_of_which_nothing_else_is_kept_is_seen(url, tmp_path):
+    volume = Volume(tmp_path / "volume")
+    for number in (1, 20, 30):
+        write_run(volume, f"run-{number}", day(number), {"moved/dependency": [finding(1)]}, names={"moved": [_A]})
+    with Store(url, patience=20) as store:
+        store.take_in_all(volume)
+        assert store.prune(15 * 86_400, day(31)).cells == 1
+        _asked(store, day(25))
+        _asked(store.only(["team-a"]), day(25))
 
 
 def test_several_owners_see_what_each_sees_and_nobody_sees_nothing(store):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, delete, or_, select, update
@@ -59,10 +60,12 @@ class History:
 
         Args:
             connection: to read and write by.
-            names: ids of the runs by their numbers, where they are known.
+            names: ids of the runs by their numbers, where they are known. One that is missing, because owners may not
+                see a run of which nothing but its findings is kept, has an empty id: when it was is known all the same.
         """
         self._connection = connection
-        self._runs = names or {row.id: row.run for row in connection.execute(select(runs.c.id, runs.c.run))}
+        found = names or {row.id: row.run for row in connection.execute(select(runs.c.id, runs.c.run))}
+        self._runs = defaultdict(str, found)
         self._ids = {name: id_ for id_, name in self._runs.items()}
         self._open: dict[int, list[Span]] = {}
         self.opened = self.closed = 0

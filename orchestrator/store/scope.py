@@ -29,7 +29,8 @@ MOST_OWNERS = 100
 _OPTION = "of_owners"
 _PARAMETER = "of_owner_"
 
-#: Which rows of a table they may see; each rule may use the tables before it, which are theirs already by then.
+#: Which rows of a table they may see; each rule may use the tables before it, which are theirs already by then, and
+#: with `whose` tables after it, as they are.
 _RULES = {
     "names": "owner IN ({owners})",
     "targets": "id IN (SELECT target_id FROM names)",
@@ -38,6 +39,8 @@ _RULES = {
     "findings": "state_id IN (SELECT id FROM states)",
     "boms": "state_id IN (SELECT id FROM states)",
     "tags": "reference IN (SELECT reference FROM names)",
+    # Every run that had a target of theirs, whatever the target was called then: what it found began or ended with it.
+    "runs": "id IN (SELECT run_id FROM {whose}run_tags WHERE target_id IN (SELECT target_id FROM names))",
     "run_tags": "target_id IN (SELECT target_id FROM names) AND tag_id IN (SELECT id FROM tags)",
     "target_digests": "target_id IN (SELECT target_id FROM names)",
     "workload_targets": "target_id IN (SELECT target_id FROM names)",
@@ -45,7 +48,6 @@ _RULES = {
     "wanted": "target_id IN (SELECT target_id FROM names)",
     "wanted_targets": "target_id IN (SELECT target_id FROM names)",
     "submissions": "id IN (SELECT submission_id FROM wanted)",
-    "runs": "id IN (SELECT run_id FROM run_tags)",
 }
 #: What a row says in place of what it has, where that tells of others' targets: a run is then counted from its cells.
 _INSTEAD = {
@@ -160,4 +162,4 @@ def _rows(table: str, place: tuple[str, str], spelt: dict[str, str]) -> str:
         else f"{quote}{name}{quote}"
         for name in metadata.tables[table].columns.keys()  # noqa: SIM118 - not a dict
     )
-    return f"SELECT {columns} FROM {whose}{table} WHERE {_RULES[table].format(**spelt)}"  # noqa: S608 - all of it is ours
+    return f"SELECT {columns} FROM {whose}{table} WHERE {_RULES[table].format(**spelt, whose=whose)}"  # noqa: S608 - all of it is ours
