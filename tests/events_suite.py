@@ -15,6 +15,7 @@ from sqlalchemy import insert, text, update
 from orchestrator.model import Name
 from orchestrator.queries import Store
 from orchestrator.store.connection import make_engine, parse_url
+from orchestrator.store.documents import Container, StoredWorkload
 from orchestrator.store.events.forgetting import forget_events
 from orchestrator.store.events.messages import EventCursor, EventCursorError, EventKind
 from orchestrator.store.events.recording import recording
@@ -193,6 +194,17 @@ def test_a_cursor_of_another_database_or_of_the_future_is_answered_with_resync(u
     assert store.events(EventCursor("0123456789ab", 0)).resync
     assert store.events(EventCursor(own.epoch, 10)).resync
     assert EventCursor.parse(str(own)) == own
+
+
+def test_that_nothing_runs_somewhere_any_more_is_an_event(volume, store):
+    """Workloads are all that was deleted for its age: what is known of targets is as it was."""
+    write_run(volume, "run-1", day(9), {"a/dependency": [finding(1)]}, names={"a": [Name(reference="a")]})
+    store.take_in_all(volume)
+    store.write_workloads([StoredWorkload("c", "ns", "Pod", "old", containers=(Container("x", "a"),))], day(1))
+    before = store.events().cursor
+    store.prune(5 * 86_400, day(10))
+    assert store.known_targets()[0].workloads == ()
+    assert [event.kind for event in store.events(before).events] == [EventKind.STORE]
 
 
 @pytest.mark.parametrize("made_up", ["", "7", "x-1", "a-", "a--1", "a-1\n", "a-1 ", "a-" + "9" * 19, "a-\u0661"])

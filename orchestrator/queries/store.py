@@ -361,9 +361,9 @@ class Store(StoreDatabase):
             return put_results.runs_that_put(connection, scan, target)
 
     def revision(self) -> str:
-        """What changes whenever an answer may: of the runs that are in it, and of who is not believed."""
+        """What changes whenever an answer may: what is in it, who is not believed, and which runs are missing."""
         with self._reading() as connection:
-            return revision_of(connection)
+            return " ".join((revision_of(connection), *sorted(self._missing)))
 
     def targets_by_id(self, ids: Collection[str]) -> tuple[KnownTarget, ...]:
         """The same of some targets: those with these ids that names mean now."""

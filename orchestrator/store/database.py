@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from orchestrator.kit.advice import resuming
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.retrying import Backoff, Patience
+from orchestrator.results.errors import NoResultsError
 from orchestrator.results.finished import finished_runs
 from orchestrator.results.provisional import attempts
 from orchestrator.store import migration, names, retention, suspects
@@ -186,14 +187,19 @@ class StoreDatabase:
             {run: _TOO_EARLY.format(run, resuming(run)) for run in asked if attempts(volume.results(run)).provisional},
         )
         ready = [run for run in asked if run not in damaged]
+        removed = 0
         for run in self._write(lambda connection: lacking(connection, volume, ready)):
             try:
                 with guarded(f"importing run {run}"):
                     taken.append(self.take_in(volume, run))
             except (DamagedRunError, InternalError) as error:
                 damaged[run] = str(error)
+            except NoResultsError:
+                if runs:
+                    raise
+                removed += 1  # by somebody else, since they were listed
         new = tuple(one for one in taken if not one.known)
-        return TakenInAll(runs=new, known=len(asked) - len(new) - len(damaged), damaged=damaged)
+        return TakenInAll(runs=new, known=len(asked) - len(new) - len(damaged) - removed, damaged=damaged)
 
     def forget(self, runs: Sequence[str]) -> int:
         """Take whole runs out again, with everything that only they said; a run that is not in it counts for nothing.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from orchestrator.results.errors import NoResultsError
 from orchestrator.store.reading import stamp
 from orchestrator.store.schema import MERGED, runs
 
@@ -22,7 +23,14 @@ def lacking(connection: Connection, volume: Volume, names: Sequence[str]) -> lis
     with connection.begin():
         rows = connection.execute(select(runs.c.run, runs.c.ledger_stamp, runs.c.pruned, runs.c.form))
         known = {row.run: row for row in rows}
-    return [run for run in names if run not in known or not has(known[run], stamp(volume, run))]
+    return [run for run in names if run not in known or not _has(known[run], volume, run)]
+
+
+def _has(known: Row[*tuple[Any, ...]], volume: Volume, run: str) -> bool:
+    try:
+        return has(known, stamp(volume, run))
+    except NoResultsError:  # removed just now: importing it will say so
+        return False
 
 
 def has(known: Row[*tuple[Any, ...]], mark: str) -> bool:

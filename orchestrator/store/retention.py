@@ -62,18 +62,18 @@ def prune(connection: Connection, before: int) -> Pruned:
             )
             .values(pruned=True)
         ).rowcount
-    _delete(connection, workload_targets, workload_targets.c.last_at < before)
+    others = _delete(connection, workload_targets, workload_targets.c.last_at < before)
     used = exists().where(workload_targets.c.workload_id == workloads.c.id)
-    _delete(connection, workloads, and_(workloads.c.last_at < before, ~used))
+    others += _delete(connection, workloads, and_(workloads.c.last_at < before, ~used))
     old_states = _prune_states(connection, before)
     # Names of runs, where no cell of theirs is left that says how a target stands.
     told = exists().where(
         cells.c.run_id == run_tags.c.run_id, cells.c.state_id == states.c.id, states.c.target_id == run_tags.c.target_id
     )
     ended = exists().where(runs.c.id == run_tags.c.run_id, runs.c.finished_at < before)
-    _delete(connection, run_tags, and_(ended, ~told))
+    others += _delete(connection, run_tags, and_(ended, ~told))
     _delete(connection, tags, ~exists().where(run_tags.c.tag_id == tags.c.id))
-    _delete(connection, names, names.c.last_at < before)
+    others += _delete(connection, names, names.c.last_at < before)
     users = (states.c.target_id, workload_targets.c.target_id, wanted_targets.c.target_id)
     idle = and_(*(~exists().where(user == targets.c.id) for user in users))
     old_targets = 0
@@ -90,7 +90,7 @@ def prune(connection: Connection, before: int) -> Pruned:
         targets=old_targets,
         facts=_prune_facts(connection),
     )
-    if any((gone, old_cells, emptied, old_states, old_targets)):
+    if any((gone, old_cells, emptied, old_states, old_targets, others)):
         with recording(connection) as events:
             events.store("what is kept")
     return pruned

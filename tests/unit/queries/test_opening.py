@@ -1,6 +1,7 @@
 """One answer for everybody: the command line, Python and the store, filled by anybody who asks first."""
 
 import json
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,10 @@ from orchestrator import differences, list_results, load_config, who_has
 from orchestrator.cli.app import app
 from orchestrator.errors import UsageError
 from orchestrator.queries import Store, asking
+from orchestrator.queries.opening import fill
 from orchestrator.results.errors import NoResultsError
+from orchestrator.results.finished import finished_runs
+from orchestrator.store import database
 from orchestrator.store.database import FILE
 from orchestrator.volume.layout import Volume
 from tests.raw_store import write_raw_store
@@ -105,3 +109,26 @@ def test_what_a_damaged_run_found_is_never_taken_for_gone(volume, config, caplog
         differences(config, since=day(2) + timedelta(minutes=1))
     with asking(volume) as store:
         assert len(store.differences(since=day(1) + timedelta(minutes=1))) == 3
+
+
+def test_a_run_that_somebody_removes_meanwhile_is_no_trouble(volume, config, monkeypatch):
+    before = who_has(config, "CVE-2025-1")
+    listed = finished_runs(volume)
+    monkeypatch.setattr(database, "finished_runs", lambda _: ("removed", *listed))
+    assert who_has(config, "CVE-2025-1").equals(before)
+    with asking(volume) as store:
+        assert store.take_in_all(volume).known == len(listed)
+        with pytest.raises(NoResultsError, match="removed"):
+            store.take_in_all(volume, ["removed"])
+
+
+def test_an_answer_that_is_kept_ends_when_a_run_is_missing(volume, config):
+    with asking(volume, config) as store:
+        before = store.revision()
+        write_run(volume, "run-2", day(2), {"a/dependency": [finding(3)], "a/general": []})
+        (volume.results("run-2") / "merged.parquet").write_bytes(b"x")
+        fill(store, volume)
+        assert store.revision() != before
+        shutil.rmtree(volume.results("run-2"))
+        fill(store, volume)
+        assert store.revision() == before
