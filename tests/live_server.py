@@ -75,12 +75,12 @@ class Stream:
 
 @contextmanager
 def listening(
-    config: Config, *, guard: CallerGuard | None = None, settings: ServeSettings = _SETTINGS, **options
+    config: Config, *, guard: CallerGuard | None = None, settings: ServeSettings = _SETTINGS, port: int = 0, **options
 ) -> Iterator[Listening]:
-    """A service in a thread of this process; `options` are uvicorn's."""
+    """A service in a thread of this process, at a port of its own or a known one; `options` are uvicorn's."""
     with serving(config, settings) as state:
         state.kept.refresh()
-        listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+        listener = socket.create_server(("127.0.0.1", port), backlog=2048)
         app = make_app(state, guard=guard)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5, **options))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

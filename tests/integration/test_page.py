@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from orchestrator.volume.layout import Volume
 from tests.live_server import listening
@@ -30,9 +30,9 @@ VIEWS = {
 
 
 @contextlib.contextmanager
-def running(volume: Volume) -> Iterator[str]:
+def running(volume: Volume, port: int = 0) -> Iterator[str]:
     """A service over a volume, on loopback; its address."""
-    with listening(configured(volume), settings=QUICK) as service:
+    with listening(configured(volume), settings=QUICK, port=port) as service:
         yield f"http://127.0.0.1:{service.port}"
 
 
@@ -54,12 +54,13 @@ def browser() -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def opened(browser: Browser, **how: object) -> Iterator[Page]:
-    """A page that may say nothing on its console, and ask nobody but the service."""
+def opened(browser: Browser, *, ignore: tuple[str, ...] = (), **how: object) -> Iterator[Page]:
+    """A page that may say nothing on its console but what is ignored, and ask nobody but the service."""
     context = browser.new_context(**how)
     page = context.new_page()
     trouble: list[str] = []
-    page.on("console", lambda message: trouble.append(message.text) if "status of 404" not in message.text else None)
+    expected = ("status of 404", *ignore)
+    page.on("console", lambda said: None if any(each in said.text for each in expected) else trouble.append(said.text))
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("request", lambda request: None if "://127.0.0.1:" in request.url else trouble.append(request.url))
     yield page
@@ -127,13 +128,63 @@ def test_what_changes_is_drawn_into_the_page_that_is_there(browser, tmp_path) ->
         assert page.evaluate("window.mark") == "the same page"
 
 
+def test_what_changes_before_the_page_listens_is_drawn_too(browser, tmp_path) -> None:
+    volume = volume_in(tmp_path)
+    with running(volume) as address, opened(browser) as page:
+        held: list[Route] = []
+        page.route("**/api/v1/events*", lambda route, _: held.append(route))
+        page.goto(address)
+        write_run(volume, "run-3", day(3), {"a/general": [LOG4J], "a/virus": []}, names={"a": NAMES["a"]})
+        rows = f"{address}/matrix/rows?target=a&scan=general&scan=virus"
+        while ">1</div>" not in page.request.get(rows).text():
+            page.wait_for_timeout(100)
+        page.wait_for_timeout(1000)  # the service has read the event by now
+        held[0].continue_()
+        expect(page.locator("#t-a [role=cell]")).to_have_text(["1", "0"], timeout=10_000)
+
+
 def test_a_page_says_that_the_service_is_gone_and_is_up_to_date_when_it_is_back(browser, tmp_path) -> None:
     volume = volume_in(tmp_path)
-    with opened(browser) as page:
+    web = "#t-a [role=cell]"
+    with opened(browser, ignore=("net::ERR_",)) as page:
         with running(volume) as address:
             page.goto(address)
             expect(page.get_by_role("status")).to_have_text("live")
+            page.evaluate("window.mark = 'the same page'")
         expect(page.get_by_role("status")).to_contain_text("reconnecting")
+        write_run(volume, "run-3", day(3), {"a/general": [LOG4J], "a/virus": []}, names={"a": NAMES["a"]})
+        with running(volume, int(address.rpartition(":")[2])):
+            expect(page.locator(web)).to_have_text(["1", "0"], timeout=20_000)
+            expect(page.get_by_role("status")).to_have_text("live")
+            assert page.evaluate("window.mark") == "the same page"
+
+
+def test_a_page_listens_again_after_a_proxy_answered_for_the_service(browser, address) -> None:
+    with opened(browser, ignore=("status of 502",)) as page:
+        page.route("**/api/v1/events*", lambda route: route.fulfill(status=502), times=1)
+        page.goto(address)
+        expect(page.get_by_role("status")).to_contain_text("trying again")
+        expect(page.get_by_role("status")).to_have_text("live", timeout=15_000)
+
+
+def test_a_row_that_could_not_be_read_is_read_again(browser, tmp_path) -> None:
+    volume = volume_in(tmp_path)
+    with running(volume) as address, opened(browser, ignore=("status of 503",)) as page:
+        page.route("**/matrix/rows*", lambda route: route.fulfill(status=503), times=1)
+        page.goto(address)
+        expect(page.get_by_role("status")).to_have_text("live")
+        write_run(volume, "run-3", day(3), {"a/general": [LOG4J], "a/virus": []}, names={"a": NAMES["a"]})
+        expect(page.locator("#t-a [role=cell]")).to_have_text(["1", "0"], timeout=15_000)
+
+
+def test_the_first_result_of_all_is_shown_by_itself(browser, tmp_path) -> None:
+    volume = Volume(tmp_path / "volume")
+    volume.root.mkdir()
+    with running(volume) as address, opened(browser) as page:
+        page.goto(address)
+        expect(page.get_by_role("status")).to_have_text("live")
+        write_run(volume, "run-1", day(1), {"a/general": [LOG4J]}, names={"a": NAMES["a"]})
+        expect(page.get_by_role("rowheader")).to_have_count(1, timeout=10_000)
 
 
 def test_a_target_is_scanned_again_and_its_run_is_watched(browser, tmp_path) -> None:
@@ -151,5 +202,8 @@ def test_a_target_is_scanned_again_and_its_run_is_watched(browser, tmp_path) -> 
             page.get_by_role("button", name="Scan again").click()
             expect(page.get_by_role("heading", level=1)).to_contain_text("Run ")
             expect(page.locator("#progress")).to_contain_text("1 of 1 cells have ended", timeout=60_000)
+            expect(page.get_by_role("link", name="What it changed")).to_be_visible(timeout=60_000)
+            expect(page.get_by_role("button", name="Cancel this run")).to_have_count(0)
             page.goto(f"{address}/runs")
-            expect(page.get_by_role("rowheader")).to_have_count(2, timeout=60_000)
+            while page.get_by_role("rowheader").count() < 2:
+                page.reload()

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
+from pydantic import BeforeValidator
 
 from orchestrator.api import external, results
 from orchestrator.api.submission import RunRequest
@@ -65,6 +66,8 @@ files = APIRouter(tags=["page"], include_in_schema=False)
 State = Annotated[ServiceState, Depends(state_of)]
 Reader = Annotated[Caller, Depends(caller_of)]
 Admin = Annotated[Caller, Depends(needs(Role.ADMIN))]
+#: A form sends an empty text where nothing is chosen.
+ChosenSeverity = Annotated[Severity | None, BeforeValidator(lambda text: text or None)]
 
 
 def error_page(request: Request, error: Exception) -> Response:
@@ -89,6 +92,7 @@ async def static(version: str, name: str) -> Response:  # noqa: ARG001 - makes t
 
 @router.get("/")
 async def index(
+    request: Request,
     state: State,
     caller: Reader,
     *,
@@ -103,6 +107,8 @@ async def index(
         """All targets; asked again when anything changed."""
         return state.once(("page", caller.owners), lambda: questions.every_target(state.config))
 
+    # Before the question: what changes while it is answered comes with the events after this place.
+    cursor = request.app.state.live.cursor
     known, coverage = await state.ask(ask)
     question = matrix.MatrixQuestion(name, owner, cell)
     context = {
@@ -113,6 +119,7 @@ async def index(
         "states": matrix.STATES,
         "targets": len(known),
         "rests_on": coverage,
+        "cursor": cursor or "",
     }
     return HtmlPage("matrix.html.j2", context)
 
@@ -138,7 +145,7 @@ async def show_target(
     target: str,
     *,
     kind: Annotated[str, Query(max_length=40)] = "",
-    severity: Severity | None = None,
+    severity: ChosenSeverity = None,
     suppressed: bool = False,
 ) -> HtmlPage:
     """One target: its scans, what they found, how that came and went, where it runs."""
@@ -149,7 +156,7 @@ async def show_target(
         "page": one_target.show(found, question),
         "question": question,
         "severities": tuple(reversed(Severity)),
-        "may_scan": _may_start(caller) and any(not each.put_by for each in found.states),
+        "may_scan": _may_start(caller) and bool(found.references) and any(not each.put_by for each in found.states),
         "may_delete": caller.role >= Role.ADMIN and any(each.put_by for each in found.states),
     }
     return HtmlPage("target.html.j2", context)
@@ -160,6 +167,8 @@ async def scan_again(request: Request, state: State, caller: Submitter, target: 
     """Start a run of this target alone, with the scans that it has had, and show it."""
     found = await state.ask(questions.one_target, state.config, target)
     scans = tuple(each.scan for each in found.states if not each.put_by)
+    if not (found.references and scans):  # a run of no target, or with no scan, would be one of everything
+        raise UsageError(f"target {target} has no name or no scan of ours by which it could be scanned again")
     asked = RunRequest(targets=found.references[:1], scans=scans)
     started = await state.do(start_run, state, request.app.state.carried, asked, "", caller.name)
     return RedirectResponse(f"/runs/{quote(started['run'], safe='')}", _SEE_OTHER)

@@ -1,8 +1,9 @@
 "use strict";
 // Redraws what changes while a page is shown; without it every page is there all the same, as it was when it was asked for.
 (() => {
-  const WAIT = 60, MOST = 100, POLL = 3000, SHOWN = 2500;
+  const WAIT = 60, MOST = 100, POLL = 3000, AGAIN = 5000, SHOWN = 2500;
   const status = document.getElementById("live");
+  const follows = document.querySelector("[data-cursor]");
   const matrix = document.getElementById("matrix");
   const say = (text, away) => {
     status.hidden = false;
@@ -16,7 +17,8 @@
   let timer = 0;
 
   function changed(target) {
-    if (!matrix || !target) return;
+    if (!target) return;
+    if (!matrix) return location.reload(); // the first result of all
     if (document.getElementById(`t-${target}`)) {
       waiting.add(target);
       timer ||= setTimeout(redraw, WAIT);
@@ -30,12 +32,17 @@
     const some = [...waiting].slice(0, MOST);
     some.forEach((each) => waiting.delete(each));
     const scans = [...matrix.querySelectorAll("[data-scan]")].map((each) => ["scan", each.dataset.scan]);
+    let pause = WAIT;
     try {
       const answer = await fetch(`/matrix/rows?${new URLSearchParams([...some.map((each) => ["target", each]), ...scans])}`);
       if (answer.status === 409) return location.reload(); // another scan has a column now
-      if (answer.ok) place(some, await answer.text());
-    } catch { /* the connection is gone; the page is read again once it is back */ }
-    timer = waiting.size ? setTimeout(redraw, WAIT) : 0;
+      if (!answer.ok) throw new Error(answer.status);
+      place(some, await answer.text());
+    } catch { // too busy, or the connection is gone: these rows are still old
+      some.forEach((each) => waiting.add(each));
+      pause = AGAIN;
+    }
+    timer = waiting.size ? setTimeout(redraw, pause) : 0;
   }
 
   function place(asked, text) {
@@ -65,6 +72,7 @@
       try {
         const answer = await fetch(`/runs/${encodeURIComponent(old.dataset.run)}/progress`);
         if (answer.ok) old.replaceWith(document.importNode(new DOMParser().parseFromString(await answer.text(), "text/html").body.firstElementChild, true));
+        if (progress().dataset.over === "true") return location.reload(); // what can be done with it is otherwise now
       } catch { /* likewise */ }
     }
     setTimeout(follow, POLL);
@@ -72,25 +80,31 @@
 
   // ---- what the service tells
 
+  // From the place at which the page was made: what changed since then is sent, too.
+  let last = follows?.dataset.cursor, source;
+
   function listen() {
-    const source = new EventSource("/api/v1/events");
-    let away = false;
-    source.onopen = () => {
-      if (away) return location.reload(); // what happened meanwhile is not known here
-      say("live", false);
-    };
+    source = new EventSource(`/api/v1/events?${new URLSearchParams({ after: last })}`);
+    source.onopen = () => say("live", false);
     source.onerror = () => {
-      away = true;
-      say(source.readyState === EventSource.CLOSED ? "not live; reload the page to see changes" : "connection lost, reconnecting", true);
+      if (source.readyState !== EventSource.CLOSED) return say("connection lost, reconnecting", true);
+      // The browser does so only while nobody answers; not where something does, such as a proxy, that is no stream.
+      say("not live, trying again; reload the page if this stays", true);
+      setTimeout(listen, AGAIN);
     };
     source.addEventListener("resync", () => location.reload());
-    for (const kind of ["cells", "deleted", "message"]) {
-      source.addEventListener(kind, (event) => changed(JSON.parse(event.data).target));
+    for (const kind of ["ready", "cells", "deleted", "run", "store"]) {
+      source.addEventListener(kind, (event) => {
+        last = event.lastEventId || last;
+        changed(JSON.parse(event.data).target);
+      });
     }
+  }
+
+  if (follows) {
+    listen();
     addEventListener("pagehide", () => source.close());
     addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   }
-
-  if (matrix) listen();
   follow();
 })();

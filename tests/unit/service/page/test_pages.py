@@ -71,6 +71,24 @@ def test_every_link_of_a_page_leads_somewhere(client):
     assert {"/targets/a", "/targets/b", "/targets/c", "/runs/run-1", "/changes?run=run-2"} <= seen
 
 
+@pytest.mark.parametrize("path", ["/", "/targets/a", "/changes", "/search"])
+def test_a_form_in_which_nothing_is_chosen_is_answered(client, path):
+    form = re.search(r'<form class="narrow"[^>]*>.*?</form>', client.get(path).text, re.DOTALL)
+    fields = re.findall(r'<(?:select|input type="(?:search|date)")[^>]* name="(\w+)"', form[0]) if form else ["q"]
+    assert fields
+    assert client.get(path, params=dict.fromkeys(fields, "")).status_code == 200
+
+
+def test_a_target_without_a_name_is_never_scanned_again_as_everything(tmp_path):
+    volume = Volume(tmp_path / "volume")
+    write_run(volume, "run-1", day(1), {"a/general": [finding(1)]}, names={"a": []})
+    with served(configured(volume)) as client:
+        assert "Scan again" not in client.get("/targets/a").text
+        answer = client.post("/targets/a/scan")
+        assert answer.status_code == 400
+        assert "target a has no name" in answer.text
+
+
 def test_the_matrix_says_how_each_cell_stands_and_what_it_rests_on(client):
     words = Marks(client.get("/").text).words
     assert "covers 2 of 3 targets; nothing is known of 1: registry.example/shop/idle:1: general failed" in words

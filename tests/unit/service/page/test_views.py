@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from orchestrator.model import CellState, CellStatus, MergedFinding, Outcome, RunStatus, Severity
 from orchestrator.queries.known_targets import KnownTarget
+from orchestrator.service.page.rendering import fragment
 from orchestrator.service.page.views import findings, matrix, plots
 from orchestrator.service.page.views import run as one_run
 from orchestrator.service.page.views import target as one_target
@@ -127,3 +128,10 @@ def test_a_run_lists_what_is_not_ok_the_failed_cells_first():
     assert (view.cells[0].target, view.cells[0].why) == ("bad", "no room")
     assert len(view.cells) + view.left_out == 601
     assert (view.total, view.done, view.over) == (1201, 601, False)
+
+
+def test_a_run_that_ended_before_any_cell_did_not_end_well():
+    ended = RunStatus(run="r1", state="failed", cells=(), started="", finished="", message="no such image")
+    shown = fragment("progress.html.j2", {"run": one_run.of_status(ended)})
+    assert "no such image" in shown
+    assert "Every cell ended ok" not in shown
