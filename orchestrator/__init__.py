@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     )
     from orchestrator.api.results import differences, export, list_results, notify, open_results, read_merged, who_has
     from orchestrator.api.run import cancel, delete, fetch, follow, list_runs, logs, retry, run, status, submit
+    from orchestrator.client.clients import AsyncServiceClient, ServiceClient
+    from orchestrator.client.connection import ServiceLimits
     from orchestrator.config.loading import Config
     from orchestrator.engines.interface import EngineError, Observer
     from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError, UsageError
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from orchestrator.workflows import ManifestKind
 
 __all__ = [
+    "AsyncServiceClient",
     "Config",
     "Delivery",
     "EngineError",
@@ -69,6 +72,8 @@ __all__ = [
     "RunSummary",
     "Scan",
     "ScanmatrixError",
+    "ServiceClient",
+    "ServiceLimits",
     "Severity",
     "Store",
     "Suppression",
@@ -118,6 +123,7 @@ _HOMES = (
     )
     | dict.fromkeys(("PermanentError", "ScanmatrixError", "TemporaryError", "UsageError"), "errors")
     | dict.fromkeys(("EngineError", "Observer"), "engines.interface")
+    | dict.fromkeys(("AsyncServiceClient", "ServiceClient"), "client.clients")
     | {
         "Config": "config.loading",
         "Delivery": "notifications.interface",
@@ -125,6 +131,7 @@ _HOMES = (
         "Problem": "kit.sources",
         "RunResults": "results.run",
         "RunSummary": "results.overview",
+        "ServiceLimits": "client.connection",
         "Store": "queries",
         "Suppressor": "analysis.suppression",
     }

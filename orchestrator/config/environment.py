@@ -37,7 +37,9 @@ GIT_VARIABLES = frozenset(
 """Git's credentials, which `orchestrator.git.tokens` and `orchestrator.git.command` read; no key of the
 configuration holds them."""
 
-_RESERVED = GIT_VARIABLES | {DEBUG_VARIABLE, "SCANMATRIX_REQUIRE_TOOLS"}  # the last is the tests'
+#: Where the service is that commands ask, and the token of who asks; read by the commands and `orchestrator.client`.
+SERVICE_VARIABLES = frozenset({"SCANMATRIX_SERVER", "SCANMATRIX_TOKEN"})
+_RESERVED = GIT_VARIABLES | SERVICE_VARIABLES | {DEBUG_VARIABLE, "SCANMATRIX_REQUIRE_TOOLS"}  # the last is the tests'
 # Kubernetes puts these into every pod beside a Service named scanmatrix or scanmatrix-….
 _SERVICE_LINK = re.compile(
     r"SCANMATRIX_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"

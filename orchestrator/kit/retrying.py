@@ -14,12 +14,13 @@ import math
 import random
 import threading
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from orchestrator.errors import Cancelled, TemporaryError, may_help_again
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from tenacity import RetryCallState
 
@@ -123,6 +124,29 @@ class Patience:
             reraise=True,
         )(again)
 
+    async def retry_async(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """The same for what is awaited; pauses are awaited, too, so a task that is cancelled ends them.
+
+        Args:
+            attempt: as for `retry`.
+
+        Returns:
+            What the attempt returns.
+
+        Raises:
+            TemporaryError: of the last attempt; no longer worth retrying.
+            Cancelled: stopped on request.
+        """
+        import tenacity  # noqa: PLC0415 - as above
+
+        async def again() -> T:
+            with self._counting():
+                return await attempt()
+
+        return await tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(self._may_help), wait=self._wait, stop=self._is_over, reraise=True
+        )(again)
+
     def progressed(self) -> None:
         """It got on: failures so far do not count any more."""
         self._failures = 0
@@ -138,9 +162,15 @@ class Patience:
             raise Cancelled("stopped on request")
 
     def _attempt(self, attempt: Callable[[], T]) -> T:
+        with self._counting():
+            return attempt()
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Around one attempt."""
         self.check()
         try:
-            return attempt()
+            yield
         except TemporaryError as error:
             self.check()  # whatever was cut off by the request looks broken
             self._failures += 1

@@ -39,15 +39,17 @@ class Coverage(Document, frozen=True):
     Attributes:
         targets: that are asked about.
         unknown: those of them without a result that could tell.
+        unnamed: how many more there are of these, where somebody who answered did not name all.
     """
 
     targets: int
     unknown: tuple[NotCovered, ...] = ()
+    unnamed: int = 0
 
     @property
     def covered(self) -> int:
         """Targets with a result that could tell."""
-        return self.targets - len(self.unknown)
+        return self.targets - len(self.unknown) - self.unnamed
 
     def document(self, most: int | None = None) -> dict[str, Any]:
         """The same for programs, as every answer and export has it: `coverage`, and `unknown`.
@@ -67,8 +69,9 @@ class Coverage(Document, frozen=True):
         if not self.unknown:
             return covers
         shown = "; ".join(f"{next(iter(each.references), each.target)}: {each.why}" for each in self.unknown[:_SHOWN])
-        more = f"; and {len(self.unknown) - _SHOWN} more" if len(self.unknown) > _SHOWN else ""
-        return f"{covers}; nothing is known of {len(self.unknown)}: {shown}{more}"
+        unknown = len(self.unknown) + self.unnamed
+        more = f"; and {unknown - _SHOWN} more" if unknown > _SHOWN else ""
+        return f"{covers}; nothing is known of {unknown}: {shown}{more}"
 
 
 def by_target(rows: Iterable[LedgerRow]) -> list[list[LedgerRow]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from itertools import pairwise, repeat
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -19,11 +19,12 @@ import pyarrow.parquet as pq
 from orchestrator.kit.advice import resuming
 from orchestrator.model import MergedRow, Severity
 from orchestrator.results.errors import NoResultsError
-from orchestrator.results.tables.columns import ColumnKind, bare, columns_of, names_of, nested, reader
+from orchestrator.results.tables.columns import ColumnKind, names_of, reader
+from orchestrator.results.tables.making import make_rows
 from orchestrator.results.tables.schema import completed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from orchestrator.model import Document
@@ -185,43 +186,7 @@ def build(row: type[D], table: pa.Table) -> list[D]:
         ValueError: a severity is none.
         msgspec.DecodeError: a count, or another value in a list, is none.
     """
-    columns = {column.path: column for column in columns_of(row)}
-    read: dict[str, Sequence[Any]] = {}
-
-    def values(column: Column) -> Sequence[Any]:
-        if column.name not in read:
-            read[column.name] = values_of(column, table[column.name])
-        return read[column.name]
-
-    def make(type_: type[Document], path: tuple[str, ...], *, optional: bool) -> Iterator[Any]:
-        fields: list[Iterable[Any]] = []
-        empty: list[Any] = []
-        for field in msgspec.structs.fields(type_):
-            own = (*path, field.name)
-            column = columns.get(own) or next((each for each in columns.values() if each.name == field.name), None)
-            if inner := nested(bare(field.type)[0]):
-                fields.append(make(inner, own, optional=optional or inner is not bare(field.type)[0]))
-                empty.append(None)
-            elif column is not None:
-                fields.append(values(column))
-                empty.append(_nothing(column))
-            else:  # a field that is no column
-                fields.append(repeat(field.default))
-                empty.append(field.default)
-        if not optional:
-            return map(type_, *fields)
-        # What may be missing is there where it says anything.
-        nothing = tuple(empty)
-        return (None if each == nothing else type_(*each) for each in zip(*fields, strict=False))
-
-    return list(make(row, (), optional=False))
-
-
-def _nothing(column: Column) -> Any:
-    """What a column says of what is missing, as the type of its field has it."""
-    if column.kind is ColumnKind.PAIRS:
-        return dict(column.default)
-    return None if column.kind is ColumnKind.WORD and column.default == "" else column.default
+    return make_rows(row, lambda column: values_of(column, table[column.name]))
 
 
 def values_of(column: Column, chunks: Any) -> Sequence[Any]:

@@ -85,30 +85,36 @@ async def changes(  # noqa: PLR0917 - FastAPI gives them by name
     page: Page,
     run: Annotated[str, Query(max_length=128, description="Against what its targets were before it")] = "",
     since: Annotated[str, Query(max_length=64, description="The state now against that of this time, RFC 3339")] = "",
+    older: Annotated[str, Query(max_length=_MOST, description="Instead: a name of an image, and `newer`")] = "",
+    newer: Annotated[str, Query(max_length=_MOST, description="The name that is compared with `older`")] = "",
     status: Annotated[str, Query(max_length=20, description="Only with this status")] = "",
 ) -> JsonAnswer:
-    """What is new, fixed, changed and no longer scanned; without `run` and `since`, by the latest run."""
-    if run and since:
-        raise RequestError("give only one of run and since")
+    """What is new, fixed, changed and no longer scanned; without a choice of two sides, by the latest run."""
+    if bool(older) != bool(newer):
+        raise RequestError("give both older and newer, the names that are compared")
+    if sum(map(bool, (run, since, older))) > 1:
+        raise RequestError("give only one of run, since, and older with newer")
     if status and status not in STATUSES:
         raise RequestError(f"status: there is no {status!r}; there are {', '.join(STATUSES)}")
-    return JsonAnswer(await state.ask(_changes, state, caller, page, (run, since, status), owners=caller.owners))
+    return JsonAnswer(
+        await state.ask(_changes, state, caller, page, (run, since, older, newer, status), owners=caller.owners)
+    )
 
 
-def _changes(state: ServiceState, caller: Caller, page: PageAsked, asked: tuple[str, str, str]) -> dict[str, Any]:
-    run, since, status = asked
-    moment = _moment(since) if since else None
+def _changes(state: ServiceState, caller: Caller, page: PageAsked, asked: tuple[str, ...]) -> dict[str, Any]:
+    run, since, older, newer, status = asked
+    moment, between = _moment(since) if since else None, (older, newer) if older else None
     rows = state.once(
-        ("changes", run, since, caller.owners),
-        lambda: results_api.list_differences(state.config, run or None, since=moment),
+        ("changes", run, since, between, caller.owners),
+        lambda: results_api.list_differences(state.config, run or None, since=moment, between=between),
     )
     wanted = sorted((row for row in rows if not status or row.status == status), key=_order)
-    scheme = CursorScheme("changes", {"run": run, "since": since, "status": status})
+    scheme = CursorScheme("changes", {"run": run, "since": since, "between": between, "status": status})
     after = scheme.read(page.cursor, tuple[int, list[str]])
     some = [row for row in wanted if after is None or _order(row) > after][: page.limit + 1]
     shown = some[: page.limit]
     following = scheme.spell(_order(shown[-1])) if len(some) > page.limit else ""
-    rests = results_api.compared(state.config, run or None, since=moment)
+    rests = results_api.compared(state.config, run or None, since=moment, between=between)
     document = page_document("differences", mappings(shown, Difference), following, page, rests)
     return document | {"count": {"value": len(wanted), "kind": "exact"}}
 

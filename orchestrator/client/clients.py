@@ -1,0 +1,272 @@
+"""The two clients of a service, which play the same scripts: one waits, the other is awaited.
+
+with ServiceClient("https://scanmatrix.example") as service:       # the token is in SCANMATRIX_TOKEN
+    rows, coverage = service.findings_now(Choice(severity=Severity.HIGH))
+
+async with AsyncServiceClient("https://scanmatrix.example") as service:
+    async for row in service.findings():
+        print(row.finding.id)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+from orchestrator.client import scripts
+from orchestrator.client.connection import Intake, ServiceAddress, ServiceLimits, check_status, failures_as_ours
+from orchestrator.client.exchange import PlayedScript, ServicePause, ServiceRequest, ServiceRows
+from orchestrator.errors import ScanmatrixError
+from orchestrator.kit.extras import needing
+from orchestrator.kit.retrying import Patience
+
+with needing("client", "asking a service"):
+    import httpx2
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+    from typing import Any, Self
+
+    from orchestrator.client.exchange import RowScript, Script
+
+_Given = ParamSpec("_Given")
+T = TypeVar("T")
+
+
+def _waited(
+    script: Callable[_Given, Script[T]],
+) -> Callable[Concatenate[ServiceClient, _Given], T]:
+    """A script as a method that returns what it wants."""
+
+    @wraps(script)
+    def method(self: ServiceClient, /, *args: _Given.args, **kwargs: _Given.kwargs) -> T:
+        played = PlayedScript(script(*args, **kwargs))
+        while played.step is not None:
+            self._do(played)
+        return played.value
+
+    return _ours(method)
+
+
+def _waited_rows(
+    script: Callable[_Given, RowScript[T]],
+) -> Callable[Concatenate[ServiceClient, _Given], Generator[T, None, None]]:
+    """A script as a method that is iterated over."""
+
+    @wraps(script)
+    def method(self: ServiceClient, /, *args: _Given.args, **kwargs: _Given.kwargs) -> Generator[T, None, None]:
+        played = PlayedScript(script(*args, **kwargs).steps)
+        while played.step is not None:
+            if isinstance(played.step, ServiceRows):
+                yield from played.step.values
+            self._do(played)
+
+    return _ours(method)
+
+
+def _awaited(
+    script: Callable[_Given, Script[T]],
+) -> Callable[Concatenate[AsyncServiceClient, _Given], Coroutine[Any, Any, T]]:
+    """A script as a coroutine method."""
+
+    @wraps(script)
+    async def method(self: AsyncServiceClient, /, *args: _Given.args, **kwargs: _Given.kwargs) -> T:
+        played = PlayedScript(script(*args, **kwargs))
+        while played.step is not None:
+            await self._do(played)
+        return played.value
+
+    return _ours(method)
+
+
+def _awaited_rows(
+    script: Callable[_Given, RowScript[T]],
+) -> Callable[Concatenate[AsyncServiceClient, _Given], AsyncGenerator[T, None]]:
+    """A script as an asynchronous generator."""
+
+    @wraps(script)
+    async def method(
+        self: AsyncServiceClient, /, *args: _Given.args, **kwargs: _Given.kwargs
+    ) -> AsyncGenerator[T, None]:
+        played = PlayedScript(script(*args, **kwargs).steps)
+        while played.step is not None:
+            if isinstance(played.step, ServiceRows):
+                for value in played.step.values:
+                    yield value
+            await self._do(played)
+
+    return _ours(method)
+
+
+def _ours(method: Callable[_Given, T]) -> Callable[_Given, T]:
+    """The method with the address at which it is, and not that of its script."""
+    method.__module__ = __name__
+    return method
+
+
+class ServiceClient:
+    """A running `scanmatrix serve`, asked by a program that waits for the answers; may be used by several threads.
+
+    Args:
+        url: of the service.
+        token: of who asks; None for what `SCANMATRIX_TOKEN` has, empty for none.
+        limits: what the client bears.
+        transport: of httpx2, instead of the network.
+
+    Raises:
+        UsageError: it is no URL of a service.
+        MissingExtraError: the extra `client` is not installed.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        limits: ServiceLimits | None = None,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        self.limits = limits or ServiceLimits()
+        self._address = ServiceAddress(url, token)
+        self._http = httpx2.Client(timeout=self.limits.timeouts(), transport=transport)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._address!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
+    def _do(self, played: PlayedScript[Any]) -> None:
+        """Do what a script wants."""
+        step, data = played.step, b""
+        try:
+            if isinstance(step, ServicePause):
+                time.sleep(step.seconds)
+            elif isinstance(step, ServiceRequest):
+                data = Patience(self.limits.retries).retry(lambda: self._send(step))
+        except ScanmatrixError as error:
+            played.fail(error)
+        else:
+            played.answer(data)
+
+    def _send(self, request: ServiceRequest) -> bytes:
+        """One attempt."""
+        with (
+            failures_as_ours(request, self._address),
+            self._http.stream(**self._address.spell(request, self.limits.page)) as answer,
+        ):
+            intake = Intake(self.limits, self._address.url, success=answer.is_success)
+            for part in answer.iter_bytes():
+                if not intake.put(part):
+                    break
+        return check_status(request, self._address, answer.status_code, answer.headers, intake.whole())
+
+    cancel = _waited(scripts.cancel)
+    cells = _waited_rows(scripts.cells)
+    compared = _waited(scripts.compared)
+    coverage = _waited(scripts.coverage)
+    findings = _waited_rows(scripts.findings)
+    findings_now = _waited(scripts.findings_now)
+    follow = _waited_rows(scripts.follow)
+    holders_now = _waited(scripts.holders_now)
+    known_targets = _waited_rows(scripts.known_targets)
+    list_differences = _waited(scripts.list_differences)
+    list_results = _waited(scripts.list_results)
+    make_plan = _waited(scripts.make_plan)
+    one_target = _waited(scripts.one_target)
+    read_ledger = _waited(scripts.read_ledger)
+    retry = _waited(scripts.retry)
+    run = _waited(scripts.run)
+    status = _waited(scripts.status)
+    submit = _waited(scripts.submit)
+    suppressions = _waited(scripts.suppressions)
+    workloads = _waited_rows(scripts.workloads)
+
+
+class AsyncServiceClient:
+    """The same for asyncio: methods are awaited, those that give rows are iterated over with `async for`.
+
+    Args:
+        url: as for `ServiceClient`.
+        token: as for `ServiceClient`.
+        limits: as for `ServiceClient`.
+        transport: as for `ServiceClient`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        limits: ServiceLimits | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.limits = limits or ServiceLimits()
+        self._address = ServiceAddress(url, token)
+        self._http = httpx2.AsyncClient(timeout=self.limits.timeouts(), transport=transport)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._address!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._http.aclose()
+
+    async def _do(self, played: PlayedScript[Any]) -> None:
+        """Do what a script wants."""
+        step, data = played.step, b""
+        try:
+            if isinstance(step, ServicePause):
+                await asyncio.sleep(step.seconds)
+            elif isinstance(step, ServiceRequest):
+                data = await Patience(self.limits.retries).retry_async(lambda: self._send(step))
+        except ScanmatrixError as error:
+            played.fail(error)
+        else:
+            played.answer(data)
+
+    async def _send(self, request: ServiceRequest) -> bytes:
+        """One attempt."""
+        with failures_as_ours(request, self._address):
+            async with self._http.stream(**self._address.spell(request, self.limits.page)) as answer:
+                intake = Intake(self.limits, self._address.url, success=answer.is_success)
+                async for part in answer.aiter_bytes():
+                    if not intake.put(part):
+                        break
+        return check_status(request, self._address, answer.status_code, answer.headers, intake.whole())
+
+    cancel = _awaited(scripts.cancel)
+    cells = _awaited_rows(scripts.cells)
+    compared = _awaited(scripts.compared)
+    coverage = _awaited(scripts.coverage)
+    findings = _awaited_rows(scripts.findings)
+    findings_now = _awaited(scripts.findings_now)
+    follow = _awaited_rows(scripts.follow)
+    holders_now = _awaited(scripts.holders_now)
+    known_targets = _awaited_rows(scripts.known_targets)
+    list_differences = _awaited(scripts.list_differences)
+    list_results = _awaited(scripts.list_results)
+    make_plan = _awaited(scripts.make_plan)
+    one_target = _awaited(scripts.one_target)
+    read_ledger = _awaited(scripts.read_ledger)
+    retry = _awaited(scripts.retry)
+    run = _awaited(scripts.run)
+    status = _awaited(scripts.status)
+    submit = _awaited(scripts.submit)
+    suppressions = _awaited(scripts.suppressions)
+    workloads = _awaited_rows(scripts.workloads)
