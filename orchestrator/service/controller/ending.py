@@ -5,32 +5,51 @@ All else that was made for the resource is its own, so that Kubernetes removes i
 
 from __future__ import annotations
 
-from datetime import datetime
+import logging
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.argo import names
+from orchestrator.errors import PermanentError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from orchestrator.cluster.namespaced import NamespacedObjects
 
+_log = logging.getLogger(__name__)
+
 #: Seconds in which Workflows may end with their exit handler, and then those in which they may end at all.
 _STOP, _TERMINATE = 300, 60
 
 
-def end(there: NamespacedObjects, resource: Mapping[str, Any], now: datetime) -> bool:
+def end(there: NamespacedObjects, resource: Mapping[str, Any], waited: float) -> bool:
     """Do what is to be done, as far as it can be done now.
 
     Args:
         there: its namespace.
         resource: that goes.
-        now: the moment.
+        waited: seconds since this was done for the first time.
 
     Returns:
         Whether nothing is left to wait for.
+
+    Raises:
+        PermanentError: Kubernetes refuses something; after the time that runs have to end, it is left as it is.
     """
-    uid = resource["metadata"]["uid"]
+    late = waited > _STOP + _TERMINATE
+    try:
+        return _stop_all(there, resource["metadata"]["uid"], "Stop" if waited < _STOP else "Terminate") or late
+    except PermanentError as error:
+        if not late:
+            raise
+        _log.warning(
+            "%s/%s goes, and what runs is left as it is: %s", there.namespace, resource["metadata"]["name"], error
+        )
+        return True
+
+
+def _stop_all(there: NamespacedObjects, uid: str, how: str) -> bool:
+    """Start nothing new, and stop what runs; whether nothing runs."""
     if not _is_owned(there.one("WorkflowTemplate", names.WORKFLOW_TEMPLATE), uid):
         return True  # it never acted
     for name in (names.WORKFLOW_TEMPLATE, names.REAPER):
@@ -39,11 +58,9 @@ def end(there: NamespacedObjects, resource: Mapping[str, Any], now: datetime) ->
     if _is_owned(there.one("Deployment", str(names.Component.SCHEDULER)), uid):
         there.delete("Deployment", str(names.Component.SCHEDULER))
     running = [each.name for each in there.workflows(f"{names.RUN},{names.ARGO_COMPLETED}!=true")]
-    asked = datetime.fromisoformat(resource["metadata"]["deletionTimestamp"])
-    waited = (now - asked).total_seconds()
     for name in running:
-        there.stop(name, "Stop" if waited < _STOP else "Terminate")
-    return not running or waited > _STOP + _TERMINATE
+        there.stop(name, how)
+    return not running
 
 
 def _is_owned(found: Mapping[str, Any] | None, uid: str) -> bool:

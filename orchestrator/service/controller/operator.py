@@ -22,7 +22,7 @@ from orchestrator.cluster.client import ARGO
 from orchestrator.cluster.stirring import follow
 from orchestrator.cluster.transport import CORE
 from orchestrator.config.resource import GROUP, PLURAL, VERSION
-from orchestrator.errors import TemporaryError
+from orchestrator.errors import PermanentError, TemporaryError
 from orchestrator.kit.retrying import Backoff
 from orchestrator.service.controller.quiet_kopf import login, settings
 
@@ -43,6 +43,8 @@ _FOLLOWED = (
 )
 #: Seconds in which changes that come together become one look; and between two looks before a resource goes.
 _GATHER, _ENDING = 0.5, 2.0
+#: Seconds until what Kubernetes has refused is tried again before a resource goes.
+_REFUSED = 30.0
 #: Seconds between two looks at a resource that no look at succeeds.
 _FIRST, _LONGEST = 1.0, 300.0
 
@@ -142,6 +144,8 @@ class KopfOperator:
             done = await loop.run_in_executor(self._pool, self._reconciler.end, namespace, name)
         except TemporaryError as error:
             raise kopf.TemporaryError(str(error), delay=_ENDING) from error
+        except PermanentError as error:  # until that has been tried for long enough
+            raise kopf.TemporaryError(str(error), delay=_REFUSED) from error
         if not done:
             raise kopf.TemporaryError("what runs is not stopped yet", delay=_ENDING)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,6 +55,7 @@ class Reconciler:
         self._local = threading.local()
         self._applier = Applier()
         self._rendered: dict[str, _Rendered] = {}
+        self._ending: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def look(self, namespace: str, name: str) -> float:
@@ -86,11 +88,14 @@ class Reconciler:
         resource = ScanMatrices(connection).one(namespace, name)
         if resource is None or not resource["metadata"].get("deletionTimestamp"):
             return True
-        done = end(NamespacedObjects(connection, namespace), resource, datetime.now(UTC))
+        uid = resource["metadata"]["uid"]
+        # By our own clock: that of the API server, which the moment of deletion is of, may be another one.
+        since = self._ending.setdefault(uid, time.monotonic())
+        done = end(NamespacedObjects(connection, namespace), resource, time.monotonic() - since)
         if done:
-            uid = resource["metadata"]["uid"]
             with self._lock:
                 self._rendered.pop(uid, None)
+                self._ending.pop(uid, None)
             self._applier.forget(uid)
         return done
 
