@@ -29,13 +29,15 @@ if TYPE_CHECKING:
     from orchestrator.volume.layout import Volume
 
 T = TypeVar("T")
-_KEPT_ANSWERS = 256
+# Answers that are kept, and rows of all of them; the last one is, however long: its next pages are asked for.
+_KEPT_ANSWERS, _KEPT_ROWS = 256, 200_000
 _log = logging.getLogger(__name__)
 
 
 class _KeptAnswer(NamedTuple):
     revision: str
     value: Any
+    rows: int
 
 
 class ServiceState:
@@ -125,10 +127,14 @@ class ServiceState:
                 value: T = known.value
                 return value
         value = make()
+        made = _KeptAnswer(revision, value, _rows_of(value))
         with self._lock:
-            self._answers[key] = _KeptAnswer(revision, value)
-            while len(self._answers) > _KEPT_ANSWERS:
-                self._answers.popitem(last=False)
+            self._answers.pop(key, None)
+            self._answers[key] = made
+            rows = sum(each.rows for each in self._answers.values())
+            while len(self._answers) > _KEPT_ANSWERS or (rows > _KEPT_ROWS and len(self._answers) > 1):
+                _, gone = self._answers.popitem(last=False)
+                rows -= gone.rows
         return value
 
     def see(self, run: str) -> None:
@@ -179,6 +185,10 @@ def state_of(request: Request) -> ServiceState:
     """The state, for routes: `state: Annotated[ServiceState, Depends(state_of)]`."""
     found: ServiceState = request.app.state.service
     return found
+
+
+def _rows_of(value: object) -> int:
+    return sum(map(_rows_of, value)) if type(value) in {list, tuple} else 1  # type: ignore[call-overload]
 
 
 def _name(work: Callable[..., Any]) -> str:
