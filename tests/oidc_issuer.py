@@ -20,6 +20,7 @@ class Issuer:
         keys: that it signs with, whose public halves it serves.
         asked: paths that were asked for.
         is_away: whether it answers 503.
+        answers: cleared, it lets everybody wait until it is set.
         document: served in place of the list of keys.
     """
 
@@ -28,6 +29,8 @@ class Issuer:
         self.keys: list[Key] = [rsa_key("first")]
         self.asked: list[str] = []
         self.is_away = False
+        self.answers = threading.Event()
+        self.answers.set()
         self.document: object = None
 
     @property
@@ -46,6 +49,7 @@ class Issuer:
 
     def answer(self, path: str) -> tuple[int, bytes]:
         self.asked.append(path)
+        self.answers.wait(20)
         if self.is_away:
             return 503, b""
         if path == f"{self.path.rstrip('/')}/.well-known/openid-configuration":

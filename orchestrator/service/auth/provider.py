@@ -58,8 +58,10 @@ class ProviderKeys:
             ProviderError: there are no keys yet, or only very old ones, and the provider does not give any.
         """
         found = self._known(id_)
-        if found is None or self._clock() - self._fetched >= _FRESH:
-            self._refresh()
+        age = self._clock() - self._fetched
+        if found is None or age >= _FRESH:
+            # Who has a key that is known needs not wait while another request fetches.
+            self._refresh(wait=found is None or age >= _STALE)
             found = self._known(id_)
         if self._clock() - self._fetched >= _STALE:
             raise ProviderError(
@@ -74,16 +76,23 @@ class ProviderKeys:
             return next(iter(keys.values())) if len(keys) == 1 else None
         return keys.get(id_)
 
-    def _refresh(self) -> None:
-        with self._lock:
-            if self._clock() - self._tried < _PAUSE:
-                return
-            self._tried = self._clock()
-            try:
-                self._keys = _usable_keys(_get(self._find_keys()))
-                self._fetched, self._trouble = self._clock(), ""
-            except (ImageError, ProviderError) as error:
-                self._trouble = str(error)
+    def _refresh(self, *, wait: bool) -> None:
+        if not self._lock.acquire(blocking=wait):
+            return
+        try:
+            self._fetch()
+        finally:
+            self._lock.release()
+
+    def _fetch(self) -> None:
+        if self._clock() - self._tried < _PAUSE:
+            return
+        self._tried = self._clock()
+        try:
+            self._keys = _usable_keys(_get(self._find_keys()))
+            self._fetched, self._trouble = self._clock(), ""
+        except (ImageError, ProviderError) as error:
+            self._trouble = str(error)
 
     def _find_keys(self) -> str:
         document = _get(self._issuer.rstrip("/") + _DISCOVERY)

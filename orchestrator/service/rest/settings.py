@@ -20,10 +20,9 @@ class ServeSettings(NamedTuple):
         body_seconds: time in which a body must have arrived.
         query_seconds: time that a question may take, waiting for its turn included.
         questions: questions that are answered at the same time.
-        waiting: questions that wait for their turn; more are refused.
-        page: rows of a page where nobody asks for another number.
+        works: plans, starts and other changes that are made at the same time, beside the questions.
+        waiting: questions, and works, that wait for their turn; more are refused.
         most_page: most rows of a page.
-        most_count: rows that a count reads at most; above it says `at_least`.
         refresh_seconds: pause between two looks for runs that have ended.
         grace_seconds: time that requests get to end when the service is stopped.
     """
@@ -35,10 +34,9 @@ class ServeSettings(NamedTuple):
     body_seconds: float = 30.0
     query_seconds: float = 20.0
     questions: int = 8
+    works: int = 8
     waiting: int = 64
-    page: int = 100
     most_page: int = 1000
-    most_count: int = 10_000
     refresh_seconds: float = 5.0
     grace_seconds: float = 10.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -22,6 +23,8 @@ from orchestrator.store.deadlines import within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterator
+
+    from anyio import CapacityLimiter
 
     from orchestrator.config.loading import Config
     from orchestrator.queries.store import Store
@@ -57,7 +60,10 @@ class ServiceState:
         self.volume: Volume = volume_of(config)
         self.kept = kept
         self.stopping = threading.Event()
+        # Apart, so that plans which wait for a registry keep nobody from an answer, nor a probe.
         self._turns = anyio.CapacityLimiter(settings.questions)
+        self._works = anyio.CapacityLimiter(settings.works)
+        self._trouble = ""
         self._answers: OrderedDict[Hashable, _KeptAnswer] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -81,18 +87,21 @@ class ServiceState:
             named: further arguments.
 
         Raises:
-            BusyError: too many others wait, or what the volume has is not imported yet.
+            BusyError: too many others wait, or what the volume has is not imported (yet).
             StoreSlowError: it took too long.
         """
         if not self.kept.filled:
+            if self._trouble:
+                raise BusyError(f"what lies on the volume cannot be imported, which is tried again: {self._trouble}")
             raise BusyError("the service has just started and is importing what lies on the volume; ask again soon")
+        end = time.monotonic() + self.settings.query_seconds
 
         def answer() -> T:
             """The answer, in time."""
-            with within(self.settings.query_seconds):
+            with within(end - time.monotonic()):
                 return question(*args, **named)
 
-        return await self._run(question, answer, owners)
+        return await self._run(question, answer, owners, self._turns)
 
     async def do(self, work: Callable[..., T], *args: Any, owners: Collection[str] | None = None, **named: Any) -> T:
         """The same for what changes something, such as starting a run: it may last, and needs no full store.
@@ -100,17 +109,19 @@ class ServiceState:
         Raises:
             BusyError: too many others wait.
         """
-        return await self._run(work, lambda: work(*args, **named), owners)
+        return await self._run(work, lambda: work(*args, **named), owners, self._works)
 
-    async def _run(self, what: Callable[..., Any], work: Callable[[], T], owners: Collection[str] | None) -> T:
-        if self._turns.statistics().tasks_waiting >= self.settings.waiting:
+    async def _run(
+        self, what: Callable[..., Any], work: Callable[[], T], owners: Collection[str] | None, turns: CapacityLimiter
+    ) -> T:
+        if turns.statistics().tasks_waiting >= self.settings.waiting:
             raise BusyError("too many questions wait for their turn; ask again soon")
 
         def run() -> T:
             with self.kept.here(owners), guarded(f"answering {_name(what)}"):
                 return work()
 
-        return await to_thread.run_sync(run, limiter=self._turns, abandon_on_cancel=True)
+        return await to_thread.run_sync(run, limiter=turns, abandon_on_cancel=True)
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """An answer that is kept until the store holds something else; for use in a question.
@@ -147,14 +158,13 @@ class ServiceState:
 
     async def keep_filled(self) -> None:
         """Import what ends, again and again, until the service is stopped; trouble is logged once, and tried again."""
-        told = ""
         while not self.stopping.is_set():
             trouble = await to_thread.run_sync(self._refresh, abandon_on_cancel=True)
-            if trouble and trouble != told:
+            if trouble and trouble != self._trouble:
                 _log.warning("runs that ended cannot be imported: %s", trouble)
-            elif told and not trouble:
+            elif self._trouble and not trouble:
                 _log.warning("runs that ended are imported again")
-            told = trouble
+            self._trouble = trouble
             await anyio.sleep(self.settings.refresh_seconds)
 
     def _refresh(self) -> str:

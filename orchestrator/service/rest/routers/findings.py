@@ -26,8 +26,6 @@ from orchestrator.service.rest.state import ServiceState
 router = APIRouter(tags=["findings"], dependencies=[READS])
 FindingChoice = Annotated[Choice, Depends(choice_asked)]
 _MOST = 300
-#: Rows of differences that are counted; above it the count says `at_least`.
-_MOST_ROWS = 1_000
 
 
 @router.get(

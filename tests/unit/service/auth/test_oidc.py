@@ -5,6 +5,7 @@ import hmac
 import json
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pydantic import ValidationError
@@ -160,6 +161,24 @@ def test_keys_that_change_are_fetched_again_but_not_for_made_up_ones(issuer, tok
     clock[0] += 601
     with pytest.raises(UnauthenticatedError):
         tokens.caller(token)
+
+
+def test_nobody_with_a_known_key_waits_while_another_fetches(issuer, tokens, clock):
+    token = issuer.token()
+    tokens.caller(token)
+    clock[0] += 601
+    asked = len(issuer.asked)
+    issuer.answers.clear()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(tokens.caller, token)
+        try:
+            while len(issuer.asked) == asked:
+                time.sleep(0.01)
+            assert pool.submit(tokens.caller, token).result(2)
+            assert not first.done()
+        finally:
+            issuer.answers.set()
+        assert first.result(20)
 
 
 def test_while_the_provider_is_away_known_keys_hold_for_a_day(issuer, tokens, clock):
