@@ -52,9 +52,9 @@ def desired(namespace: str, spec: Mapping[str, Any]) -> Desired:
         InvalidResourceError: it cannot be.
     """
     data, files = configuration(namespace, spec), spec.get("files") or {}
-    try:
-        _refuse(data, files)
-        with tempfile.TemporaryDirectory(prefix="scanmatrix-resource-") as made:
+    with tempfile.TemporaryDirectory(prefix="scanmatrix-resource-") as made:
+        try:
+            _refuse(data, files)
             folder = Path(made)
             for name, text in files.items():
                 (folder / name).write_text(text, encoding="utf-8")
@@ -62,12 +62,17 @@ def desired(namespace: str, spec: Mapping[str, Any]) -> Desired:
             # Nothing of the controller's own environment is anything of a resource.
             config = load_config(folder / CONFIG_FILE, environment={})
             objects, digest = install_shared(config)
-    except SourceError as error:
-        told = [f"spec.{one.message}" if one.file.endswith(CONFIG_FILE) else str(one) for one in error.problems]
-        raise InvalidResourceError("; ".join(told)) from error
-    except PermanentError as error:
-        raise InvalidResourceError(str(error)) from error
+        except SourceError as error:
+            told = [f"spec.{one.message}" if one.file.endswith(CONFIG_FILE) else str(one) for one in error.problems]
+            raise InvalidResourceError(_named("; ".join(told), made)) from error
+        except PermanentError as error:
+            raise InvalidResourceError(_named(str(error), made)) from error
     return Desired(config, objects, digest)
+
+
+def _named(message: str, folder: str) -> str:
+    """A message that names files as the resource does: the folder is another one at each look."""
+    return message.replace(f"{folder}/{CONFIG_FILE}", "spec").replace(f"{folder}/", "spec.files: ")
 
 
 def configuration(namespace: str, spec: Mapping[str, Any]) -> dict[str, Any]:

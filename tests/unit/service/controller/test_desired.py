@@ -1,5 +1,6 @@
 """What a resource asks for: the same objects as an installation has, and nothing beyond its namespace."""
 
+import tempfile
 from typing import Any
 
 import pytest
@@ -131,6 +132,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"notify": {"routes": [{"slack": {"url": "https://hooks.example/T0/B0/" + "x" * 24}}]}},
         "is a secret",
     ),
+    "a template that is none": (
+        {"scans": {"templates": ["x.yaml"]}, "files": {"x.yaml": "[" * 100}},
+        "spec.files: x.yaml:1: nested",
+    ),
+    "a lock that is none": ({"files": {"scanmatrix.lock": "x"}}, "spec.files: scanmatrix.lock"),
     "an unknown scan": ({"scans": {"default": ["nothing-such"]}}, "nothing-such"),
 }
 
@@ -141,7 +147,10 @@ def test_what_cannot_be_says_what_is_wrong(name: str) -> None:
     with pytest.raises(InvalidResourceError) as raised:
         desired("team", spec)
     assert message in str(raised.value)
-    assert "/tmp/" not in str(raised.value)
+    assert tempfile.gettempdir() not in str(raised.value)
+    with pytest.raises(InvalidResourceError) as again:
+        desired("team", spec)
+    assert str(again.value) == str(raised.value)  # else each look would write another status
 
 
 def test_nothing_of_the_controllers_environment_is_anything_of_a_resource(monkeypatch: pytest.MonkeyPatch) -> None:
