@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from orchestrator.api import results
+from orchestrator.api import lists, results
 from orchestrator.api import run as runs
 from orchestrator.errors import NotKnownError, ScanmatrixError, UsageError
 from orchestrator.queries.known_targets import coverage_of_targets
@@ -102,7 +102,7 @@ def changes(config: Config, owners: Owners, run: str, since: datetime | None) ->
     opened = results.open_results(config, run or None)
     with _store(config) as store:
         groups = findings.grouped(store.differences(opened.run, still=False))
-    return ChangesShown(groups, coverage_in(_owned(opened.ledger.rows, owners)), opened.run)
+    return ChangesShown(groups, coverage_in(_owned(config, owners, opened.ledger.rows)), opened.run)
 
 
 def every_run(config: Config, owners: Owners) -> RunsKnown:
@@ -127,32 +127,55 @@ def one_run_of(config: Config, owners: Owners, run: str) -> RunView:
     except ScanmatrixError:  # of another machine, or deleted by its engine
         status = None
     if status is not None and not status.ended:
-        return one_run.of_status(_seen(config, owners, status))
+        return _of_status(config, owners, status)
     try:
         ledger = results.open_results(config, run).ledger
     except (UsageError, NoResultsError) as error:
         if status is None:
             raise NotKnownError(str(error)) from error
-        return one_run.of_status(_seen(config, owners, status))
-    rows = _owned(ledger.rows, owners)
-    if not rows and ledger.rows:
-        raise NotKnownError(f"run {run} has no target of {', '.join(sorted(owners or ()))}")
+        return _of_status(config, owners, status)
+    rows = _owned(config, owners, ledger.rows)
+    if owners is not None and not rows:
+        raise _not_theirs(run, owners)
     view = one_run.of_ledger(ledger, rows)
     folder = volume_of(config).results(run)
     there = tuple(name for name, file in _FILES.items() if (folder / file).is_file())
-    return view if owners is not None else view._replace(files=there)
+    return view._replace(message="") if owners is not None else view._replace(files=there)
 
 
-def _owned(rows: Sequence[LedgerRow], owners: Owners) -> Sequence[LedgerRow]:
-    return rows if owners is None else [row for row in rows if owners & set(row.owners)]
+def _of_status(config: Config, owners: Owners, status: RunStatus) -> RunView:
+    seen = _seen(config, owners, status)
+    if owners is not None and not seen.cells:
+        raise _not_theirs(status.run, owners)
+    return one_run.of_status(seen)
+
+
+def _not_theirs(run: str, owners: Set[str]) -> NotKnownError:
+    return NotKnownError(f"run {run} has no target of {', '.join(sorted(owners))}")
+
+
+def _owned(config: Config, owners: Owners, rows: Sequence[LedgerRow]) -> Sequence[LedgerRow]:
+    if owners is None:
+        return rows
+    names = _own_names(config, {row.target for row in rows})
+    return [msgspec.structs.replace(row, references=(names[row.target],)) for row in rows if row.target in names]
 
 
 def _seen(config: Config, owners: Owners, status: RunStatus) -> RunStatus:
-    """The cells of the targets that the caller may see; an engine knows no owners."""
+    """The cells of the targets that the caller may see; an engine knows no owners, and its message is of all."""
     if owners is None:
         return status
-    mine = {of.target for of in some_targets(config, {cell.target for cell in status.cells})}
-    return msgspec.structs.replace(status, cells=tuple(cell for cell in status.cells if cell.target in mine))
+    names = _own_names(config, {cell.target for cell in status.cells})
+    cells = [
+        msgspec.structs.replace(cell, reference=names[cell.target]) for cell in status.cells if cell.target in names
+    ]
+    return msgspec.structs.replace(status, message="", cells=tuple(cells))
+
+
+def _own_names(config: Config, targets: Collection[str]) -> dict[str, str]:
+    """Those targets that the caller may see, each with a name that the caller has for it; else with its id."""
+    known = {of.target: of.references for of in some_targets(config, targets)}
+    return {target: next(iter(known.get(target, ())), target) for target in lists.visible(config, targets)}
 
 
 def _store(config: Config) -> AbstractContextManager[Store]:

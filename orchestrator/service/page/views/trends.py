@@ -21,6 +21,7 @@ def trends(runs: Sequence[RunSummary]) -> tuple[Plot, ...]:
     """The plots of runs, given the latest first; none for fewer than two."""
     known = [run for run in reversed(runs[:MOST]) if run.finished]
     moments = [run.finished for run in known]
+    counted = [run for run in known if run.covered is not None]  # early versions did not
     plots = (
         *(
             draw(
@@ -30,7 +31,13 @@ def trends(runs: Sequence[RunSummary]) -> tuple[Plot, ...]:
             )
             for severity in _DRAWN
         ),
-        draw("Targets with a result", moments, [Series("covered", "ok", tuple(map(_percent, known)))], "%", top=100),
+        draw(
+            "Targets with a result",
+            [run.finished for run in counted],
+            [Series("covered", "ok", tuple(map(_percent, counted)))],
+            "%",
+            top=100,
+        ),
         draw(
             "Cells that failed",
             moments,

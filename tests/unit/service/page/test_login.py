@@ -1,11 +1,15 @@
 """Who may look at the pages: a token typed once, kept as a cookie; and what a team sees of them."""
 
+import msgspec
 import pytest
 
+from orchestrator.model import CellState, CellStatus, Name, RunStatus
 from orchestrator.service.auth.guard import TokenGuard
 from orchestrator.service.auth.token_file import TokenFile, add_token
+from orchestrator.service.page import questions
 from orchestrator.service.rest.caller import COOKIE
 from tests.served import configured, served, volume_in
+from tests.stored_runs import day, write_run
 
 HTML = {"Accept": "text/html"}
 
@@ -91,6 +95,42 @@ def test_a_team_sees_its_own_targets_on_every_page(client, tokens):
     rows = client.get("/matrix/rows", params={"target": ["a", "b"], "scan": ["general", "virus"]}).text
     assert 'id="t-a"' in rows
     assert 'id="t-b"' not in rows
+
+
+def test_a_team_reads_of_a_shared_target_and_a_run_what_is_its_own(tokens, tmp_path):
+    volume = volume_in(tmp_path)
+    names = {"s": [Name("registry.example/bank/base:1", "bank"), Name("registry.example/shop/base:1", "shop")]}
+    write_run(volume, "run-3", day(3), {"s/general": "timed out"}, names=names)
+    write_run(
+        volume, "run-4", day(4), {"t/general": "timed out"}, names={"t": [Name("registry.example/bank/t", "bank")]}
+    )
+    ledger = volume.results("run-3") / "ledger.json"
+    verdict = {"passed": False, "broken": ["registry.example/bank/base:1 is bad"], "remark": "bank/api: not judged"}
+    ledger.write_bytes(msgspec.json.encode(msgspec.json.decode(ledger.read_bytes()) | {"verdict": verdict}))
+    with served(configured(volume), guard=TokenGuard(TokenFile(tokens[0]), None)) as client:
+        everything = {"Authorization": f"Bearer {tokens[1]['reader']}"}
+        assert "bank/api: not judged" in client.get("/runs/run-3", headers=everything).text
+        own = {"Authorization": f"Bearer {tokens[1]['shop']}"}
+        for path in ("/runs/run-3", "/changes?run=run-3"):
+            text = client.get(path, headers=own).text
+            assert "registry.example/shop/base:1" in text, path
+            assert "bank" not in text, path
+        assert "bank" not in client.get("/runs", headers=own).text
+        assert client.get("/runs/run-4", headers=own).status_code == 404
+
+
+def test_a_team_hears_of_a_run_that_is_not_over_what_is_of_its_own_targets(client, tokens, monkeypatch):
+    cells = tuple(CellStatus(each, "general", f"registry.example/bank/{each}", CellState.RUNNING) for each in "ab")
+    known = {run: RunStatus(run=run, state="running", message="bank/api: no such tag", cells=some)
+             for run, some in (("theirs", cells[1:]), ("both", cells))}  # fmt: skip
+    monkeypatch.setattr(questions.runs, "status", lambda _, run: known[run])
+    monkeypatch.setattr(questions.runs, "list_runs", lambda _: tuple(known.values()))
+    log_in(client, tokens[1]["shop"])
+    text = client.get("/runs/both").text
+    assert "registry.example/shop/web:1" in text
+    assert "bank" not in text
+    assert client.get("/runs/theirs").status_code == client.get("/runs/theirs/progress").status_code == 404
+    assert "theirs" not in client.get("/runs").text
 
 
 def test_another_site_s_page_deletes_nothing(client, tokens):

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.model import CellState, CellStatus, MergedFinding, Outcome, RunStatus, Severity
+from orchestrator.model.documents import spell_time
 from orchestrator.queries.known_targets import KnownTarget
+from orchestrator.results.overview import RunSummary
 from orchestrator.service.page.rendering import fragment
-from orchestrator.service.page.views import findings, matrix, plots
+from orchestrator.service.page.views import findings, matrix, plots, trends
 from orchestrator.service.page.views import run as one_run
 from orchestrator.service.page.views import target as one_target
 from orchestrator.store.documents import FoundNow, ScanState, TargetView, Version
@@ -92,6 +94,13 @@ def test_lines_stay_within_their_drawing(values):
     spots = [spot for line in plot.lines for spot in line.spots]
     assert len(spots) == count * len(values)
     assert all(0 <= spot.x <= plots.WIDTH and 0 <= spot.y <= plots.HEIGHT for spot in spots)
+
+
+def test_coverage_that_was_not_counted_is_not_drawn_as_none():
+    runs = [RunSummary(f"r{number}", spell_time(DAY + timedelta(days=number)), 2, {}, covered=covered)
+            for number, covered in reversed(list(enumerate([None, 2, 1])))]  # fmt: skip
+    [line] = next(plot for plot in trends.trends(runs) if plot.unit == "%").lines
+    assert [spot.text[18:] for spot in line.spots] == ["100% covered", "50% covered"]
 
 
 def test_a_target_s_history_counts_what_was_there_at_each_moment():
