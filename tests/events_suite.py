@@ -196,6 +196,19 @@ def test_a_cursor_of_another_database_or_of_the_future_is_answered_with_resync(u
     assert EventCursor.parse(str(own)) == own
 
 
+def test_each_owner_has_a_name_of_its_own_in_an_event(volume, store):
+    """As `Store.only` shows the target to them: names of others, and of nobody, are not theirs."""
+    owned = [("z", ""), ("y/2", "team-a"), ("y/1", "team-a"), ("z", "team-b")]
+    of_target = [Name(reference=f"registry.example/{name}", owner=owner) for name, owner in owned]
+    write_run(volume, "run-1", day(1), {"a/dependency": []}, names={"a": of_target})
+    store.migrate()
+    before = store.events().cursor
+    store.take_in_all(volume)
+    event, _ = store.events(before).events
+    assert (event.reference, {*event.owners}) == ("registry.example/y/1", {"team-a", "team-b"})
+    assert event.called == {"team-b": "registry.example/z"}
+
+
 def test_that_nothing_runs_somewhere_any_more_is_an_event(volume, store):
     """Workloads are all that was deleted for its age: what is known of targets is as it was."""
     write_run(volume, "run-1", day(9), {"a/dependency": [finding(1)]}, names={"a": [Name(reference="a")]})

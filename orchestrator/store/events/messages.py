@@ -71,6 +71,8 @@ class StoreEvent(Document, frozen=True):
         scans: of `cells`, by scan how its cell ended (`gone` where the run no longer has it).
         about: of `store`, what changed.
         owners: who answers for the target.
+        called: by owner, what the target is to be called for those who see only their own names of it; of owners for
+            whom that is not `reference`.
     """
 
     cursor: str
@@ -82,6 +84,7 @@ class StoreEvent(Document, frozen=True):
     scans: dict[str, str] = msgspec.field(default_factory=dict)
     about: str = ""
     owners: tuple[str, ...] = ()
+    called: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class EventPage(NamedTuple):

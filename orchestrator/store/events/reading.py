@@ -26,6 +26,7 @@ class _Told(msgspec.Struct):
     scans: dict[str, str] = msgspec.field(default_factory=dict)
     about: str = ""
     owners: tuple[str, ...] = ()
+    called: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def read_events(connection: Connection, after: EventCursor | None, most: int) -> EventPage:
@@ -67,4 +68,5 @@ def _event(epoch: str, row: Row[Any]) -> StoreEvent:
         scans=told.scans,
         about=told.about,
         owners=told.owners,
+        called=told.called,
     )

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 #: How a cell ended that its run no longer has.
 GONE = "gone"
 _TARGETS = select(targets.c.id, targets.c.target, targets.c.reference)
-_OWNERS = select(names.c.target_id, names.c.owner).where(names.c.owner != "").order_by(names.c.id)
-# Characters of the owners of one event, about: a target has some, nobody means to have thousands.
+_OWNERS = select(names.c.target_id, names.c.owner, names.c.reference).where(names.c.owner != "").order_by(names.c.id)
+# Owners of one event: a target has some, nobody means to have thousands.
 _MOST_OWNERS = 200
 
 
@@ -86,14 +86,18 @@ class Recorder:
     def _described(self, wanted: Iterable[int]) -> dict[int, dict[str, Any]]:
         """What events say of targets, by their numbers."""
         ids = list(wanted)
-        owners: dict[int, dict[str, None]] = {}
+        owners: dict[int, dict[str, str]] = {}
         for row in rows_by(self._connection, names.c.target_id, ids, _OWNERS):
-            owners.setdefault(row.target_id, {})[row.owner] = None
+            called = owners.setdefault(row.target_id, {})
+            if row.owner in called or len(called) < _MOST_OWNERS:
+                # The same that `orchestrator.store.scope` shows them.
+                called[row.owner] = min(row.reference, called.get(row.owner, row.reference))
         return {
             row.id: {
                 "target": row.target,
                 "reference": row.reference,
-                "owners": list(owners.get(row.id, ()))[:_MOST_OWNERS],
+                "owners": list(called := owners.get(row.id, {})),
+                "called": {owner: name for owner, name in called.items() if name != row.reference},
             }
             for row in rows_by(self._connection, targets.c.id, ids, _TARGETS)
         }

@@ -26,14 +26,21 @@ class Frame:
         self.number = number
         self.event = event
 
-    def is_for(self, owners: frozenset[str] | None) -> bool:
-        """Whether somebody may see it, who sees the targets of these owners (None for all).
+    def seen_by(self, owners: frozenset[str] | None) -> Frame | None:
+        """As somebody may see it, who sees the targets of these owners (None for all); None for not at all.
 
-        A run is of many targets: who sees some of them hears of each of these.
+        A run is of many targets: who sees some of them hears of each of these. A target that others answer for as well
+        is called by a name of their own.
         """
         if owners is None or self.event.kind is EventKind.STORE:
-            return True
-        return not owners.isdisjoint(self.event.owners)
+            return self
+        mine = owners.intersection(self.event.owners)
+        if not mine:
+            return None
+        name = min(self.event.called.get(owner, self.event.reference) for owner in mine)
+        if name == self.event.reference:
+            return self
+        return Frame(self.number, msgspec.structs.replace(self.event, reference=name))
 
     @cached_property
     def sse(self) -> bytes:
@@ -56,7 +63,7 @@ class Frame:
     def _document(self) -> bytes:
         event = msgspec.to_builtins(self.event)
         # Who else answers for a target is not everybody's business.
-        return msgspec.json.encode({name: value for name, value in event.items() if name != "owners"})
+        return msgspec.json.encode({name: value for name, value in event.items() if name not in {"owners", "called"}})
 
 
 def sse(kind: str, data: bytes, cursor: str = "") -> bytes:

@@ -59,12 +59,13 @@ class Follower:
 
     def offer(self, frame: Frame) -> None:
         """Give an event; one too many ends it."""
-        if self.ended or not self.may_see(frame):
+        seen = self.seen(frame)
+        if self.ended or seen is None:
             return
         if len(self._waiting) >= MOST_WAITING:
             self.end(SLOW)
             return
-        self._waiting.append(frame)
+        self._waiting.append(seen)
         self._woken.set()
 
     @property
@@ -79,9 +80,9 @@ class Follower:
             self._waiting.clear()
             self._woken.set()
 
-    def may_see(self, frame: Frame) -> bool:
-        """Whether an event is of what they may see."""
-        return frame.is_for(self._owners)
+    def seen(self, frame: Frame) -> Frame | None:
+        """An event as they may see it; None where it is of nothing that they may."""
+        return frame.seen_by(self._owners)
 
     async def next(self, patience: float) -> Frame | None:
         """The next event; None where none came in time, or none comes any more."""
@@ -146,7 +147,7 @@ class LiveEvents:
         """
         async with self._replays:
             page = await self._page(after)
-        frames = [frame for frame in _frames(page) if follower.may_see(frame)]
+        frames = [seen for frame in _frames(page) if (seen := follower.seen(frame)) is not None]
         return frames, page.cursor, page.resync
 
     async def run(self) -> None:

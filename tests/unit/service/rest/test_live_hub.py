@@ -55,10 +55,24 @@ def test_who_reads_too_slowly_is_dropped(monkeypatch):
 @pytest.mark.parametrize("owners", [frozenset({"a"}), frozenset(), None])
 def test_who_may_see_what(owners):
     def told(**changes):
-        return hub.Frame(1, StoreEvent("ab-1", _NOW, **changes)).is_for(owners)
+        return hub.Frame(1, StoreEvent("ab-1", _NOW, **changes)).seen_by(owners) is not None
 
     assert told(kind=EventKind.STORE)
     assert told(kind=EventKind.RUN) == (owners is None)
     assert told(kind=EventKind.CELLS, owners=("a", "b")) == (owners is None or "a" in owners)
     assert told(kind=EventKind.DELETED, owners=("b",)) == (owners is None)
     assert told(kind=EventKind.CELLS) == (owners is None)
+
+
+def test_who_shares_a_target_hears_of_it_by_a_name_of_their_own():
+    names = {"b": "registry.example/of-b"}
+    event = StoreEvent(
+        "ab-1", _NOW, EventKind.DELETED, reference="registry.example/of-a", owners=("a", "b"), called=names
+    )
+    frame = hub.Frame(1, event)
+    for owners, own in ((None, "of-a"), ({"a"}, "of-a"), ({"b"}, "of-b"), ({"a", "b"}, "of-a")):
+        seen = frame.seen_by(owners and frozenset(owners))
+        assert seen.image_id == f'"registry.example/{own}"'
+        assert f"registry.example/{own}" in seen.structured
+    assert "of-a" not in frame.seen_by(frozenset({"b"})).sse.decode()
+    assert "of-b" not in frame.seen_by(frozenset({"a"})).sse.decode()
