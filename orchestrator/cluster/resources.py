@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from orchestrator.cluster.errors import ObjectNotFoundError
+from orchestrator.cluster.installed import METADATA
 from orchestrator.cluster.lists import pages
+from orchestrator.cluster.objects import Described, Metadata
 from orchestrator.cluster.transport import JSON_PATCH
 from orchestrator.config.resource import API_VERSION, KIND, PLURAL
 
@@ -37,10 +39,10 @@ class ScanMatrices:
             return None
         return {"apiVersion": API_VERSION, "kind": KIND, **msgspec.json.decode(data, type=dict[str, Any])}
 
-    def every(self, namespace: str) -> Iterator[dict[str, Any]]:
-        """Those of a namespace."""
-        for page in pages(self._connection, self._path(namespace), limit=_PAGE):
-            yield from (msgspec.json.decode(item, type=dict[str, Any]) for item in page.items)
+    def every(self, namespace: str) -> Iterator[Metadata]:
+        """Those of a namespace, their metadata alone: each of them may be a megabyte."""
+        for page in pages(self._connection, self._path(namespace), limit=_PAGE, accept=METADATA):
+            yield from (msgspec.json.decode(item, type=Described).metadata for item in page.items)
 
     def write_status(self, resource: Mapping[str, Any], status: Mapping[str, Any]) -> None:
         """Give a resource another status, all of it; one that is gone, or another one by now, is no error.

@@ -15,6 +15,7 @@ from orchestrator.cluster.errors import ForbiddenError, RejectedError
 from orchestrator.cluster.namespaced import NamespacedObjects
 from orchestrator.cluster.resources import ScanMatrices
 from orchestrator.cluster.transport import Connection
+from orchestrator.errors import PermanentError
 from orchestrator.service.controller.applying import Applied, Applier, NoArgoError, TakenError, ensure_claim
 from orchestrator.service.controller.condition import ReadyReason, Standing, judge, reason_of, status
 from orchestrator.service.controller.condition import spell_time as spell
@@ -36,6 +37,10 @@ SOON, LATER = 15.0, 300.0
 
 #: Resources whose objects are kept, so that looks that follow each other make them once: each takes a megabyte.
 _KEPT = 32
+
+
+class SecondError(PermanentError):
+    """Another resource acts in this namespace; when that goes, this one is looked at again."""
 
 
 class _Rendered(NamedTuple):
@@ -73,7 +78,7 @@ class Reconciler:
         try:
             standing, seen = self._make_so(there, resource)
             pause = LATER if standing.reason in {ReadyReason.RECONCILED, ReadyReason.FAILED} else SOON
-        except (InvalidResourceError, RejectedError, ForbiddenError) as error:
+        except (InvalidResourceError, RejectedError, ForbiddenError, SecondError) as error:
             standing, pause = Standing(ReadyReason.FAILED, str(error)), LATER
         except TakenError as error:  # what an earlier resource had goes by and by
             standing = Standing(ReadyReason.FAILED, str(error))
@@ -135,13 +140,13 @@ class Reconciler:
         """One resource acts in a namespace: the oldest.
 
         Raises:
-            TakenError: it is another one.
+            SecondError: it is another one.
         """
-        every = (each["metadata"] for each in ScanMatrices(self._connection).every(there.namespace))
-        oldest = min(every, key=lambda each: (each["creationTimestamp"], each["name"]), default=resource["metadata"])
-        if oldest["uid"] != resource["metadata"]["uid"]:
-            raise TakenError(
-                f"the ScanMatrix {oldest['name']} is older and acts in namespace {there.namespace}, where only one can:"
+        every = ScanMatrices(self._connection).every(there.namespace)
+        oldest = min(every, key=lambda each: (each.creation_timestamp, each.name), default=None)
+        if oldest is not None and oldest.uid != resource["metadata"]["uid"]:
+            raise SecondError(
+                f"the ScanMatrix {oldest.name} is older and acts in namespace {there.namespace}, where only one can:"
                 " delete one of them"
             )
 
