@@ -12,6 +12,8 @@ from orchestrator.errors import UsageError
 from orchestrator.model import Name
 from orchestrator.queries import Store
 from orchestrator.queries.choice import Choice
+from orchestrator.queries.opening import fill
+from orchestrator.results.errors import NoResultsError
 from orchestrator.store import scope, tag_cells
 from orchestrator.store.backlog import tables as backlog_tables
 from orchestrator.store.columns import metadata
@@ -133,6 +135,23 @@ def test_what_was_found_by_a_run_of_which_nothing_else_is_kept_is_seen(url, tmp_
         assert store.prune(15 * 86_400, day(31)).cells == 1
         _asked(store, day(25))
         _asked(store.only(["team-a"]), day(25))
+
+
+def test_a_damaged_run_of_others_that_was_followed_is_no_reason_to_refuse(url, tmp_path):
+    volume = Volume(tmp_path / "volume")
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]}, names={"a": [_A]})
+    write_run(volume, "run-2", day(2), {"b/dependency": [finding(2)]}, names={"b": [_B]})
+    (volume.results("run-2") / "merged.parquet").write_bytes(b"x")
+    with Store(url, patience=20) as store:
+        fill(store, volume)
+        for one in (store, store.only(["team-a"])):
+            with pytest.raises(NoResultsError, match="run-2"):
+                one.who_has("*")
+        write_run(volume, "run-3", day(3), {"b/dependency": [finding(2)]}, names={"b": [_B]})
+        fill(store, volume)
+        assert store.who_has("*").total == 2
+        assert store.only(["team-a"]).who_has("*").total == 1
+        assert store.only(["team-a"]).target("b") is None
 
 
 def test_several_owners_see_what_each_sees_and_nobody_sees_nothing(store):

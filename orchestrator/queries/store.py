@@ -25,6 +25,7 @@ from orchestrator.store.database import StoreDatabase
 from orchestrator.store.listing import having, read_workloads
 from orchestrator.store.past import StoreReader
 from orchestrator.store.revision import revision_of
+from orchestrator.store.scope import unlimited
 from orchestrator.volume.layout import STORE
 
 if TYPE_CHECKING:
@@ -394,9 +395,11 @@ class Store(StoreDatabase):
             yield StoreReader(connection, self._distrusted)
 
     def _refuse(self, connection: Connection, moment: int) -> None:
-        for why, results in self._missing.values():
-            if results and matrix.lacks(connection, results, moment):
-                raise NoResultsError(why)
+        # What followed a missing result may be of others, so that some owners do not see it.
+        with unlimited(connection):
+            for why, results in self._missing.values():
+                if results and matrix.lacks(connection, results, moment):
+                    raise NoResultsError(why)
 
 
 def _stale(

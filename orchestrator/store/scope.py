@@ -11,6 +11,7 @@ only `findings` say, and these are not. `event_counter` says that something chan
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from orchestrator.errors import PermanentError, UsageError
 from orchestrator.store.columns import metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from sqlalchemy import Connection, Engine
 
@@ -82,6 +83,17 @@ def checked_owners(owners: Iterable[str]) -> tuple[str, ...]:
 def limit(connection: Connection, owners: tuple[str, ...]) -> None:
     """Let a connection read what these owners may see, and nothing else, until it is closed."""
     connection.execution_options(**{_OPTION: owners})
+
+
+@contextmanager
+def unlimited(connection: Connection) -> Iterator[None]:
+    """Let a connection read everything in the block: for whether there is an answer at all, never for what is in it."""
+    owners = connection.get_execution_options().get(_OPTION)
+    connection.execution_options(**{_OPTION: None})
+    try:
+        yield
+    finally:
+        connection.execution_options(**{_OPTION: owners})
 
 
 def watch(engine: Engine) -> None:
