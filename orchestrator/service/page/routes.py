@@ -29,9 +29,6 @@ from orchestrator.service.rest.state import ServiceState, state_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from orchestrator.queries.known_targets import KnownTarget
-    from orchestrator.results.coverage import Coverage
-
 #: Rows that one request for changed rows may ask for.
 _ROWS = 200
 _OTHER_COLUMNS, _SEE_OTHER = 409, 303
@@ -102,26 +99,26 @@ async def index(
     after: Annotated[int, Query(ge=0)] = 0,
 ) -> HtmlPage:
     """The matrix of all targets that names mean now."""
+    question = matrix.MatrixQuestion(name, owner, cell)
 
-    def ask() -> tuple[tuple[KnownTarget, ...], Coverage]:
-        """All targets; asked again when anything changed."""
-        return state.once(("page", caller.owners), lambda: questions.every_target(state.config))
+    def answer() -> HtmlPage:
+        """All targets, asked again when anything changed; laid out here, for that takes long where there are many."""
+        known, coverage = state.once(("page", caller.owners), lambda: questions.every_target(state.config))
+        context = {
+            "view": "matrix",
+            "matrix": matrix.lay_out(known, question, after),
+            "question": question,
+            "after": after,
+            "states": matrix.STATES,
+            "targets": len(known),
+            "rests_on": coverage,
+            "cursor": cursor or "",
+        }
+        return HtmlPage("matrix.html.j2", context)
 
     # Before the question: what changes while it is answered comes with the events after this place.
     cursor = request.app.state.live.cursor
-    known, coverage = await state.ask(ask)
-    question = matrix.MatrixQuestion(name, owner, cell)
-    context = {
-        "view": "matrix",
-        "matrix": matrix.lay_out(known, question, after),
-        "question": question,
-        "after": after,
-        "states": matrix.STATES,
-        "targets": len(known),
-        "rests_on": coverage,
-        "cursor": cursor or "",
-    }
-    return HtmlPage("matrix.html.j2", context)
+    return await state.ask(answer)
 
 
 @router.get("/matrix/rows")

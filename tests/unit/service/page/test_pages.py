@@ -1,11 +1,15 @@
 """The pages, without a browser: what they say, what they never do, and what they answer to what is wrong."""
 
+import asyncio
+import contextlib
 import re
+import threading
 from html.parser import HTMLParser
 
 import pytest
 
 from orchestrator.model import Name
+from orchestrator.service.page.views import matrix
 from orchestrator.volume.layout import Volume
 from tests.served import configured, served
 from tests.stored_runs import day, finding, write_run
@@ -94,6 +98,22 @@ def test_the_matrix_says_how_each_cell_stands_and_what_it_rests_on(client):
     assert "covers 2 of 3 targets; nothing is known of 1: registry.example/shop/idle:1: general failed" in words
     assert "registry.example/shop/web:1 shop 2 0" in words
     assert "registry.example/bank/api:1 bank 2 failed" in words
+
+
+def test_laying_out_the_matrix_lets_others_be_answered(client, monkeypatch):
+    in_threads = []
+
+    def lay_out(*given):
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop()
+            return pytest.fail("the matrix is laid out where everybody's requests are answered")
+        in_threads.append(threading.current_thread())
+        return original(*given)
+
+    original = matrix.lay_out
+    monkeypatch.setattr(matrix, "lay_out", lay_out)
+    assert client.get("/").status_code == 200
+    assert in_threads
 
 
 @pytest.mark.parametrize(
