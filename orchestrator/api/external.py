@@ -143,20 +143,41 @@ def delete_result(config: Config, image: str) -> tuple[str, ...]:
         NotKnownError: nothing was put for it.
         UsageError: it is no name of an image.
     """
-    from orchestrator.kit.removal import remove
+    from orchestrator.queries.opening import asking
+
+    volume = volume_of(config)
+    with asking(volume, config) as store:
+        return _delete(store, volume, _find(store, config, image))
+
+
+def delete_results_of(config: Config, target: str) -> tuple[str, ...]:
+    """The same for a target by its id: its names may be those of other targets, too.
+
+    Raises:
+        NotKnownError: nothing was put for it.
+    """
     from orchestrator.planning.external import EXTERNAL
     from orchestrator.queries.opening import asking
 
     volume = volume_of(config)
     with asking(volume, config) as store:
-        found = _find(store, config, image)
-        runs = store.runs_that_put(EXTERNAL.name, found.target)
-        for run in runs:
-            # The ledger goes first: without it nothing is imported again.
-            for path in (volume.results(run), volume.plan(run), volume.run(run)):
-                if path.exists():
-                    remove(path)
-        store.forget(runs)
+        found = store.put_result(EXTERNAL.name, target)
+        if found is None:
+            raise NotKnownError(f"no result of {target} was put")
+        return _delete(store, volume, found)
+
+
+def _delete(store: Any, volume: Volume, found: PutResult) -> tuple[str, ...]:
+    from orchestrator.kit.removal import remove
+    from orchestrator.planning.external import EXTERNAL
+
+    runs: tuple[str, ...] = store.runs_that_put(EXTERNAL.name, found.target)
+    for run in runs:
+        # The ledger goes first: without it nothing is imported again.
+        for path in (volume.results(run), volume.plan(run), volume.run(run)):
+            if path.exists():
+                remove(path)
+    store.forget(runs)
     return runs
 
 

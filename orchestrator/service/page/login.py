@@ -63,7 +63,9 @@ async def log_in(request: Request) -> Response:
         context = {"view": "login", "next": _own(after), "trouble": str(error)}
         return HtmlPage("login.html.j2", context, kind_of(error).status)
     answer = RedirectResponse(_own(after), _SEE_OTHER)
-    answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=request.url.scheme == "https")
+    # A proxy that ends TLS asks us without: then the browser alone says that it came by it.
+    secure = request.scope["scheme"] == "https" or request.headers.get("origin", "").startswith("https://")
+    answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=secure)
     return answer
 
 

@@ -181,8 +181,7 @@ async def ask_to_delete(state: State, caller: Admin, target: str) -> HtmlPage:  
 @router.post("/targets/{target}/delete")
 async def delete(state: State, caller: Admin, target: str) -> Response:  # noqa: ARG001 - its role is checked
     """Delete them."""
-    found = await state.ask(questions.one_target, state.config, target)
-    await state.do(external.delete_result, state.config, next(iter(found.references), found.target))
+    await state.do(external.delete_results_of, state.config, target)
     return RedirectResponse("/", _SEE_OTHER)
 
 

@@ -1,5 +1,7 @@
 """Who may look at the pages: a token typed once, kept as a cookie; and what a team sees of them."""
 
+from urllib.parse import quote
+
 import msgspec
 import pytest
 
@@ -8,6 +10,7 @@ from orchestrator.service.auth.guard import TokenGuard
 from orchestrator.service.auth.token_file import TokenFile, add_token
 from orchestrator.service.page import questions
 from orchestrator.service.rest.caller import COOKIE
+from orchestrator.volume.layout import Volume
 from tests.served import configured, served, volume_in
 from tests.stored_runs import day, write_run
 
@@ -133,6 +136,14 @@ def test_a_team_hears_of_a_run_that_is_not_over_what_is_of_its_own_targets(clien
     assert "theirs" not in client.get("/runs").text
 
 
+@pytest.mark.parametrize(("origin", "secure"), [("https://127.0.0.1", True), ("http://127.0.0.1", False)])
+def test_what_a_browser_got_by_tls_it_sends_by_tls_only(client, tokens, origin, secure):
+    """Also where a proxy ends TLS."""
+    answer = client.post("/login", data={"token": tokens[1]["reader"]}, headers={"Origin": origin})
+    assert answer.status_code == 303
+    assert ("; Secure" in answer.headers["set-cookie"]) is secure
+
+
 def test_another_site_s_page_deletes_nothing(client, tokens):
     log_in(client, tokens[1]["admin"])
     assert client.post("/targets/a/delete", headers={"Origin": "https://evil.example"}).status_code == 403
@@ -163,3 +174,20 @@ def test_a_form_with_more_than_the_login_s_fields_is_refused(client):
     answer = client.post("/login", data={f"field-{number}": "x" for number in range(30)})
     assert answer.status_code == 400
     assert "more than 10 fields" in answer.text
+
+
+def test_only_what_was_put_for_this_very_target_is_deleted(tmp_path):
+    """Though it has the name of another one, for which something was put, too."""
+    digest, tag = "d" * 64, "registry.example/shop/web:1"
+    volume = Volume(tmp_path / "volume")
+    write_run(volume, "run-1", day(1), {f"{digest}/general": []}, names={digest: [Name(tag, "shop")]})
+    bom = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": []}
+    with served(configured(volume)) as client:
+        by_digest, by_tag = f"registry.example/shop/web@sha256:{digest}", tag
+        for image in (by_digest, by_tag):
+            put = client.put("/scan-results", json={"imageId": image, "report": bom})
+            assert put.status_code == 200
+        assert client.post(f"/targets/{digest}/delete", follow_redirects=False).headers["location"] == "/"
+        assert client.get(f"/scan-results/{quote(by_digest, safe='')}").status_code == 404
+        assert client.get(f"/scan-results/{quote(by_tag, safe='')}").status_code == 200
+        assert client.post("/targets/nobody/delete").status_code == 404
