@@ -199,6 +199,14 @@ def find_holders(config: Config, id_: str = "", *, package: str = "", most: int 
         return store.who_has(id_, most, package=package)
 
 
+def holders_now(config: Config, id_: str = "", *, package: str = "") -> tuple[list[MergedRow], Coverage]:
+    """The same as `who_has`, as typed rows of merged findings, and what that answer rests on."""
+    from orchestrator.queries.holders import merged_rows
+
+    found = merged_rows(find_holders(config, id_, package=package))
+    return found, coverage(config, id_, package=package)
+
+
 def coverage(config: Config, id_: str = "", *, package: str = "") -> Coverage:
     """Of how many targets an answer of `who_has` could tell, and of which it could not, each with the reason.
 

@@ -54,11 +54,14 @@ def scanmatrix(
     version: Annotated[  # noqa: ARG001 - its callback prints it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    server: Annotated[
+        str, typer.Option(metavar="URL", help="Ask this service, for the commands that can.", show_default=False)
+    ] = "",
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
     """Scan every container image with every scanner you trust, and account for every cell."""
-    start(verbose, quiet=quiet)
+    start(verbose, quiet=quiet, server=server)
 
 
 def print_version() -> None:
@@ -75,6 +78,7 @@ def program(words: Sequence[str]) -> Commands:
     Args:
         words: what follows the program's name; where they do not begin with the name of a command, it has all.
     """
+    words = words[2:] if words[:1] == ["--server"] else words
     return _with_commands(words[0] if words and words[0] in _HOMES else "")
 
 

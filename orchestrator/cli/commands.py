@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.cli.answering import SERVER
 from orchestrator.cli.once import OnceCommand
 from orchestrator.cli.tables import WIDE
-from orchestrator.errors import TemporaryError
+from orchestrator.errors import TemporaryError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,10 +35,11 @@ _EVERYWHERE: dict[str, tuple[Any, Any]] = {"verbose": (Verbose, 0), "quiet": (Qu
 _OF_TABLES: dict[str, tuple[Any, Any]] = {"wide": (Wide, False)}
 
 
-def start(verbose: int = 0, *, quiet: bool = False) -> None:
+def start(verbose: int = 0, *, quiet: bool = False, server: str = "") -> None:
     """Begin a command with what was given before its name; a process may run several of them."""
     WIDE.set(False)
     QUIET.set(False)
+    SERVER.set(server)
     logging.getLogger().setLevel(_LEVELS[0])
     _tell(verbose=verbose, quiet=quiet)
 
@@ -81,11 +83,14 @@ class Commands(typer.Typer):
 def _with_options(function: Callable[..., None]) -> Callable[..., None]:
     """A command with the options that all have; those that it has itself stay its own."""
     signature = inspect.signature(function)
+    asks = "server" in signature.parameters
     added = _EVERYWHERE | (_OF_TABLES if "output" in signature.parameters else {})
 
     @wraps(function)
     def call(**given: Any) -> None:
         _tell(**{name: given.pop(name) for name in added})
+        if SERVER.get() and not asks:
+            raise UsageError("--server: this command works here, and asks no service; leave the option out")
         try:
             function(**given)
         except BrokenPipeError as error:  # of a connection; Typer would end as if a policy were violated

@@ -53,6 +53,16 @@ Volume = Annotated[
         show_default=False,
     ),
 ]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        metavar="URL",
+        help="Ask this service (scanmatrix serve) instead of the volume here. Default: SCANMATRIX_SERVER; its token is"
+        " in SCANMATRIX_TOKEN.",
+        show_default=False,
+    ),
+]
 Targets = Annotated[
     list[str] | None,
     typer.Option(

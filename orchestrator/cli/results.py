@@ -7,9 +7,9 @@ import typer
 
 from orchestrator.cli import completion
 from orchestrator.cli.commands import Commands
-from orchestrator.cli.options import ConfigFile, OnlyOwner, OnlyTarget, OutputOption, Volume, severity_of
+from orchestrator.cli.options import ConfigFile, OnlyOwner, OnlyTarget, OutputOption, Server, Volume, severity_of
 from orchestrator.cli.output import OutputFormat
-from orchestrator.cli.settings import settings_of, tell_which
+from orchestrator.cli.settings import settings_of
 
 app = Commands(
     name="results",
@@ -50,6 +50,7 @@ def _one_run(run: str | None, of: str | None) -> str | None:
 def list_(
     config: ConfigFile = None,
     volume: Volume = None,
+    server: Server = None,
     most: Annotated[int, typer.Option("--most", "-n", min=1, help="Show at most this many.")] = 20,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
@@ -57,23 +58,18 @@ def list_(
 
     Example: scanmatrix results list
     """
-    from orchestrator.api import listing
+    from orchestrator.cli.answering import answering
     from orchestrator.cli.output import complain, print_data
     from orchestrator.cli.result_tables import print_runs
 
-    question = listing.question_of(config, volume)
-    place, found = question.volume, listing.known_runs(question, most)
-    if found is None:
-        settings = settings_of(config, volume)
-        place, found = settings.volume.path, listing.ask_for_runs(settings, question, most)
-    else:
-        tell_which(config, question.file)
+    with answering(server, config, volume) as answers:
+        found = answers.list_results(most=most)
     if output is OutputFormat.TABLE:
         print_runs(found)
     else:
         print_data(found, output)
     if not found:
-        complain(f"scanmatrix: no run has finished on {place}")
+        complain(f"scanmatrix: no run has finished on {answers.place}")
 
 
 @app.command()
@@ -94,6 +90,7 @@ def show(
     ] = None,
     config: ConfigFile = None,
     volume: Volume = None,
+    server: Server = None,
     target: OnlyTarget = "",
     owner: OnlyOwner = "",
     scan: Annotated[
@@ -130,30 +127,24 @@ def show(
 
     Example: scanmatrix results show --severity high --fixable
     """
-    from orchestrator.api import results as results_api
     from orchestrator.cli import UNKNOWN
+    from orchestrator.cli.answering import answering
     from orchestrator.cli.result_tables import print_findings, print_merged, print_suspects
     from orchestrator.cli.tables import print_text
-    from orchestrator.queries.choice import Choice, choose
-    from orchestrator.queries.coverage import coverage_of
+    from orchestrator.queries.choice import Choice
 
-    settings, run = settings_of(config, volume), _one_run(run, of)
+    run = _one_run(run, of)
     wanted = Choice(
         target=target, owner=owner, scan=scan, id=id_, package=package, kinds=tuple(kind or ()),
         severity=severity_of("--severity", severity), fixable=fixable, suppressed=suppressed,
     )  # fmt: skip
-    if run is None:
-        found, coverage = results_api.findings_now(settings, wanted)
-    else:
-        results = results_api.open_results(settings, run)
-        coverage = coverage_of(results.run, results.ledger.rows, wanted, results.looks_for)
-        with results.open_merged() as merged:
-            found = choose(merged, wanted)
+    with answering(server, config, volume) as answers:
+        found, coverage, ledger = answers.findings(wanted, run)
     if output is OutputFormat.TABLE:
         title = "Findings now, by the latest results of every target" if run is None else f"Findings of {run}"
         print_merged(found, title, most=most, suppressed=suppressed)
-        if run is not None:
-            print_suspects(results.ledger)
+        if ledger is not None:
+            print_suspects(ledger)
         print_text(f"{len(found)} {'finding' if len(found) == 1 else 'findings'}; {coverage}")
     else:
         print_findings(found, coverage, output)
@@ -166,6 +157,7 @@ def diff(
     run: MaybeRun = None,
     config: ConfigFile = None,
     volume: Volume = None,
+    server: Server = None,
     since: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="Compare the state now with the state at this time.", show_default=False),
@@ -189,8 +181,8 @@ def diff(
 
     Example: scanmatrix results diff --between registry.example/app:1.2 registry.example/app:1.3
     """
-    from orchestrator.api import results as results_api
     from orchestrator.cli import UNKNOWN
+    from orchestrator.cli.answering import answering
     from orchestrator.cli.result_tables import print_compared, print_differences
     from orchestrator.cli.tables import print_text
     from orchestrator.errors import UsageError
@@ -198,9 +190,9 @@ def diff(
     if sum(each is not None for each in (run, since, between)) > 1:
         raise UsageError("give only one of RUN, --since and --between")
     moment = _moment(since) if since is not None else None
-    settings = settings_of(config, volume)
-    found = results_api.list_differences(settings, run, since=moment, between=between)
-    coverage = results_api.compared(settings, run, since=moment, between=between)
+    with answering(server, config, volume) as answers:
+        found = answers.list_differences(run, since=moment, between=between)
+        coverage = answers.compared(run, since=moment, between=between)
     if output is OutputFormat.TABLE:
         print_differences(found, every=every, most=most)
         print_text(f"the newer side {coverage}")
@@ -220,21 +212,21 @@ def who_has(
     ] = "",
     config: ConfigFile = None,
     volume: Volume = None,
+    server: Server = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Show which targets have a vulnerability, or a vulnerable package.
 
     Example: scanmatrix results who-has CVE-2021-44228
     """
-    from orchestrator.api import results as results_api
     from orchestrator.cli import UNKNOWN
+    from orchestrator.cli.answering import answering
     from orchestrator.cli.result_tables import print_findings, print_merged
     from orchestrator.cli.tables import print_text
-    from orchestrator.queries.holders import merged_rows
 
-    settings = settings_of(config, volume)
-    found = merged_rows(results_api.find_holders(settings, id_, package=package))
-    coverage, has = results_api.coverage(settings, id_, package=package), len({row.target for row in found})
+    with answering(server, config, volume) as answers:
+        found, coverage = answers.holders_now(id_, package=package)
+    has = len({row.target for row in found})
     sentence = f"{has} of {coverage.targets} targets {'has' if has == 1 else 'have'} it; the answer {coverage}"
     if output is OutputFormat.TABLE:
         print_merged(found, f"Targets with {id_ or package}", most=len(found) or 1, suppressed=True)

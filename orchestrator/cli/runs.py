@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli import completion
-from orchestrator.cli.options import All, ConfigFile, Engine, FailOn, OutputOption, Run, Volume, severity_of
+from orchestrator.cli.options import All, ConfigFile, Engine, FailOn, OutputOption, Run, Server, Volume, severity_of
 from orchestrator.cli.output import OutputFormat
 from orchestrator.cli.settings import settings_of
 
@@ -27,6 +27,7 @@ def status(
     config: ConfigFile = None,
     volume: Volume = None,
     engine: Engine = None,
+    server: Server = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Watch until the run has ended.")] = False,
     every: All = False,
     output: OutputOption = OutputFormat.TABLE,
@@ -36,26 +37,26 @@ def status(
     Example: scanmatrix status 20261121-030000-0a1b2c --watch
     """
     from orchestrator import engines
-    from orchestrator.api import run as run_api
+    from orchestrator.cli.answering import answering
     from orchestrator.cli.output import complain, print_data
     from orchestrator.cli.run_tables import print_runs, print_status, watching
 
-    settings = settings_of(config, volume, engine=engine)
-    if run is None:
-        found = run_api.list_runs(settings)
-        if output is OutputFormat.TABLE:
-            print_runs(found)
+    with answering(server, config, volume, engine=engine) as answers:
+        if run is None:
+            found = answers.list_runs()
+            if output is OutputFormat.TABLE:
+                print_runs(found)
+            else:
+                print_data(found, output)
+            if not found:
+                in_cluster = answers.settings is not None and engines.is_remote(answers.settings)
+                complain(f"scanmatrix: there is no run {'in the cluster' if in_cluster else f'on {answers.place}'}")
+            return
+        if watch:
+            with detached(answers.settings, run):
+                last = watching(answers.follow(run))
         else:
-            print_data(found, output)
-        if not found:
-            where = "in the cluster" if engines.is_remote(settings) else f"on {settings.volume.path}"
-            complain(f"scanmatrix: there is no run {where}")
-        return
-    if watch:
-        with detached(settings, run):
-            last = watching(run_api.follow(settings, run))
-    else:
-        last = run_api.status(settings, run)
+            last = answers.status(run)
     if output is OutputFormat.TABLE:
         print_status(last, every=every)
     else:
@@ -271,8 +272,13 @@ def unjudged(run: str, severity: "Severity") -> "UsageError":
 
 
 @contextmanager
-def detached(settings: "Config", run: str) -> Iterator[None]:
-    """Let Ctrl-C leave alone a run that continues elsewhere, and say how to come back to it."""
+def detached(settings: "Config | None", run: str) -> Iterator[None]:
+    """Let Ctrl-C leave alone a run that continues elsewhere, and say how to come back to it.
+
+    Args:
+        settings: the configuration; None for a run of a service.
+        run: its id.
+    """
     from orchestrator import engines
     from orchestrator.cli.output import complain
     from orchestrator.kit.advice import ours
@@ -280,9 +286,12 @@ def detached(settings: "Config", run: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if not engines.is_remote(settings):
+        if settings is not None and not engines.is_remote(settings):
             raise
         complain("")
+        if settings is None:
+            complain(f"Run {run} continues. Watch it with {ours('status', run, '--watch')}.")
+            raise typer.Exit(130) from None
         complain(
             f"Run {run} continues. Watch it with {ours('status', run, '--watch')}, "
             f"stop it with {ours('cancel', run)}, get its results with {ours('fetch', run)}."

@@ -18,6 +18,7 @@ from orchestrator.model import Ledger, MergedRow, Plan, RunStatus
 from orchestrator.model.suppression import Suppression
 from orchestrator.queries.choice import Choice
 from orchestrator.queries.difference import Difference
+from orchestrator.queries.difference.compare import order_of
 from orchestrator.queries.known_targets import KnownTarget
 from orchestrator.queries.pages import MatrixPlace
 from orchestrator.results.overview import RunSummary
@@ -96,7 +97,7 @@ def list_differences(
     since: datetime | None = None,
     between: tuple[str, str] | None = None,
 ) -> Script[list[Difference]]:
-    """What is new, fixed, changed, still there and no longer scanned, the worst first.
+    """What is new, fixed, changed, still there and no longer scanned, name by name.
 
     Args:
         run: against what its targets were before it; None for the latest run.
@@ -104,7 +105,8 @@ def list_differences(
         between: instead: two names of images, the older first.
     """
     ask = get("changes", query=_compared(run, since, between))
-    return (yield from collected(listed(ask, lambda data: read_rows(mappings_named("differences", data), Difference))))
+    rows = yield from collected(listed(ask, lambda data: read_rows(mappings_named("differences", data), Difference)))
+    return sorted(rows, key=lambda row: (row.reference, row.platform, *order_of(row)))
 
 
 def compared(

@@ -1,7 +1,7 @@
 """The command lines of ours that messages tell people to run: made here and nowhere else, so that they work as printed.
 
-Options that the command before was given (`--config`, `--volume`, `--engine`) are repeated, or the next one would look
-elsewhere. `tests/unit/test_advice.py` gives every line that a message may have to the program's parser.
+Options that the command before was given (`--config`, `--volume`, `--engine`, `--server`) are repeated, or the next one
+would look elsewhere. `tests/unit/test_advice.py` gives every line that a message may have to the program's parser.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import shlex
 OPTIONS = {
     "plan": ("--config", "--volume", "--engine"),
     "run": ("--config", "--volume", "--engine"),
-    "status": ("--config", "--volume", "--engine"),
+    "status": ("--config", "--volume", "--engine", "--server"),
     "cancel": ("--config", "--volume", "--engine"),
     "fetch": ("--config", "--volume", "--engine"),
     "retry": ("--config", "--volume", "--engine"),
-    "results": ("--config", "--volume"),
+    "results": ("--config", "--volume", "--server"),
     "store": ("--config", "--volume"),
     "cache": ("--config",),
     "lint": ("--config",),
@@ -31,7 +31,7 @@ def remember(**options: str) -> None:
     """The options of this command, which all that it advises repeats.
 
     Args:
-        options: by the name of the option, `config`, `volume` or `engine`; empty for one that was not given.
+        options: by the name of the option, `config`, `volume`, `engine` or `server`; empty for one that was not given.
     """
     _given.clear()
     _given.update({f"--{name}": value for name, value in options.items() if value})

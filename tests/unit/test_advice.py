@@ -100,7 +100,7 @@ def test_a_line_is_taken_as_it_is_printed(where, words, given):
 @pytest.mark.parametrize(("where", "words"), FOUND, ids=[where for where, _ in FOUND])
 def test_a_line_repeats_every_option_that_its_command_has(where, words):
     options = {name for each in parsed(words).command.params for name in each.opts}
-    assert set(advice.OPTIONS.get(words[0], ())) == options & {"--config", "--volume", "--engine"}
+    assert set(advice.OPTIONS.get(words[0], ())) == options & {"--config", "--volume", "--engine", "--server"}
 
 
 def test_a_line_that_is_not_taken_is_found():

@@ -101,14 +101,15 @@ def compare(
             wanted = [row for row in rows if still is None or row.altered or row.status != STILL]
             if still is not None:
                 still.things += len(rows) - len(wanted)
-            yield from sorted(wanted, key=_order)
+            yield from sorted(wanted, key=order_of)
 
 
 def _places(some: Iterable[_Sides]) -> Iterator[tuple[int, Position]]:
     return ((cell.state, cell.place) for sides in some for cell in (*sides.before, *sides.after))
 
 
-def _order(row: Difference) -> tuple[object, ...]:
+def order_of(row: Difference) -> tuple[object, ...]:
+    """By which the differences of one name are in order."""
     return _RANKS[row.status], -row.severity.rank, row.id, row.key
 
 
