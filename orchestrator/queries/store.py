@@ -70,7 +70,8 @@ class Store(StoreDatabase):
             results: that it should have: target, scan, and when each ended, seconds since 1970. Where a question needs
                 one of them, because there is none that is newer, it is refused.
         """
-        self._missing[run] = (why, results)
+        # Another one: a question in another thread may be reading it.
+        self._missing = {**self._missing, run: (why, results)}
 
     def is_index_of(self, volume: Volume) -> bool:
         """Whether this is the store on a volume, and no run that it was to have is missing in it."""

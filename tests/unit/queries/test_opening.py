@@ -14,7 +14,7 @@ from orchestrator.queries import Store, asking
 from orchestrator.queries.opening import fill
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.finished import finished_runs
-from orchestrator.store import database
+from orchestrator.store import database, matrix
 from orchestrator.store.database import FILE
 from orchestrator.volume.layout import Volume
 from tests.raw_store import write_raw_store
@@ -132,3 +132,12 @@ def test_an_answer_that_is_kept_ends_when_a_run_is_missing(volume, config):
         shutil.rmtree(volume.results("run-2"))
         fill(store, volume)
         assert store.revision() == before
+
+
+def test_a_run_may_be_found_damaged_while_a_question_is_asked(volume, config, monkeypatch):
+    """As by the thread of the service that imports what ended."""
+    with asking(volume, config) as store:
+        found = iter(range(9))
+        monkeypatch.setattr(matrix, "lacks", lambda *_: store.miss(f"run-{next(found)}", "why", [("b", "general", 1)]))
+        store.miss("run", "why", [("a", "general", 1)])
+        assert store.who_has("CVE-2025-1").total == 1
