@@ -8,7 +8,7 @@ import msgspec
 
 from orchestrator.api import lists, results
 from orchestrator.api import run as runs
-from orchestrator.errors import NotKnownError, ScanmatrixError, UsageError
+from orchestrator.errors import NotKnownError, ScanmatrixError, TemporaryError, UsageError
 from orchestrator.queries.known_targets import coverage_of_targets
 from orchestrator.queries.opening import asking
 from orchestrator.results.coverage import coverage_in
@@ -121,9 +121,13 @@ def one_run_of(config: Config, owners: Owners, run: str) -> RunView:
 
     Raises:
         NotKnownError: there is no such run.
+        TemporaryError: the engine does not say now whether there is, and no ledger does.
     """
+    trouble: TemporaryError | None = None
     try:
         status = runs.status(config, run)
+    except TemporaryError as error:
+        status, trouble = None, error
     except ScanmatrixError:  # of another machine, or deleted by its engine
         status = None
     if status is not None and not status.ended:
@@ -132,7 +136,7 @@ def one_run_of(config: Config, owners: Owners, run: str) -> RunView:
         ledger = results.open_results(config, run).ledger
     except (UsageError, NoResultsError) as error:
         if status is None:
-            raise NotKnownError(str(error)) from error
+            raise trouble or NotKnownError(str(error)) from error
         return _of_status(config, owners, status)
     rows = _owned(config, owners, ledger.rows)
     if owners is not None and not rows:

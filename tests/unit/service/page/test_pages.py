@@ -8,7 +8,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from orchestrator.errors import TemporaryError
 from orchestrator.model import Name
+from orchestrator.service.page import questions
 from orchestrator.service.page.views import matrix
 from orchestrator.volume.layout import Volume
 from tests.served import configured, served
@@ -202,6 +204,17 @@ def test_what_is_wrong_is_answered_by_a_page_that_says_so(client, path, status):
     if not path.startswith("/static"):
         assert answer.headers["content-type"].startswith("text/html")
         assert 'role="alert"' in answer.text
+
+
+def test_a_run_is_not_denied_while_its_engine_does_not_answer(client, monkeypatch):
+    def status(_, run):
+        raise TemporaryError(f"the API server does not say how {run} stands; try it again")
+
+    monkeypatch.setattr(questions.runs, "status", status)
+    answer = client.get("/runs/running-in-the-cluster")
+    assert answer.status_code == 503
+    assert "does not say how running-in-the-cluster stands" in Marks(answer.text).words
+    assert client.get("/runs/run-2").status_code == 200
 
 
 @pytest.mark.parametrize("text", HOSTILE)
