@@ -23,6 +23,7 @@ from orchestrator.service.page.views import findings, matrix, trends
 from orchestrator.service.page.views import target as one_target
 from orchestrator.service.rest import problems
 from orchestrator.service.rest.caller import OWNERS_MAY, READS, Caller, Role, caller_of, needs
+from orchestrator.service.rest.middleware.audit import changed
 from orchestrator.service.rest.routers.work import Submitter, cancel_run, start_run
 from orchestrator.service.rest.state import ServiceState, state_of
 
@@ -168,6 +169,7 @@ async def scan_again(request: Request, state: State, caller: Submitter, target: 
         raise UsageError(f"target {target} has no name or no scan of ours by which it could be scanned again")
     asked = RunRequest(targets=found.references[:1], scans=scans)
     started = await state.do(start_run, state, request.app.state.carried, asked, "", caller.name)
+    changed(request, run=started["run"])
     return RedirectResponse(f"/runs/{quote(started['run'], safe='')}", _SEE_OTHER)
 
 

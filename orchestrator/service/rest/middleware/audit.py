@@ -9,10 +9,12 @@ from orchestrator.kit.text import visible_message
 from orchestrator.service.rest.logs import AUDIT
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGEST = 1000
+_CHANGED = "changed"
 _log = logging.getLogger(AUDIT)
 
 
@@ -59,7 +61,18 @@ def _told(scope: Scope, status: int) -> dict[str, Any]:
             for name, value in scope.get("path_params", {}).items()
             if name in {"run", "target"}
         },
+        **scope["state"].get(_CHANGED, {}),
     }
+
+
+def changed(request: Request, **what: str) -> None:
+    """Say what a request changed that its path does not name, for its line of the log.
+
+    Args:
+        request: that changed it.
+        what: `run`, `target`.
+    """
+    request.scope["state"][_CHANGED] = what
 
 
 def _shown(text: str) -> str:

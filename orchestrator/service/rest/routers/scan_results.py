@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Annotated, Any
 
 import msgspec
@@ -12,8 +11,9 @@ from orchestrator.api import external
 from orchestrator.kit.json_bounds import explain
 from orchestrator.kit.text import has_hidden
 from orchestrator.service.rest.answers import JsonAnswer
-from orchestrator.service.rest.caller import OWNERS_MAY, READS, Caller, Role, needs
+from orchestrator.service.rest.caller import ADMINISTERS, OWNERS_MAY, READS, Caller, Role, needs
 from orchestrator.service.rest.cursors import CursorScheme
+from orchestrator.service.rest.middleware.audit import changed
 from orchestrator.service.rest.pages import Page
 from orchestrator.service.rest.problems import MediaTypeError, RequestError
 from orchestrator.service.rest.state import ServiceState, state_of
@@ -24,7 +24,6 @@ ImageId = Annotated[str, Path(alias="imageId", description="The image, percent-e
 _LONGEST = 512
 #: Bytes of reports on one page; the page ends before the report that is too many.
 _PAGE_BYTES = 32 * 1024 * 1024
-_log = logging.getLogger(__name__)
 
 
 class _PutBody(msgspec.Struct):
@@ -47,9 +46,7 @@ async def put(request: Request, state: State, caller: Annotated[Caller, Depends(
         raise MediaTypeError(f"send application/json, not {kind or 'a body without a type'}")
     body = await request.body()
     put_ = await state.do(_put, state, caller, body, owners=caller.owners)
-    _log.info(
-        "result put", extra={"action": "put", "caller": caller.name, "run": put_["run"], "target": put_["target"]}
-    )
+    changed(request, run=put_["run"], target=put_["target"])
     return JsonAnswer(put_)
 
 
@@ -126,10 +123,10 @@ async def get(state: State, image: ImageId, caller: Annotated[Caller, Depends(ne
 
 @router.delete(
     "/scan-results/{imageId:path}", summary="Delete the result of an image", operation_id="delete_scan_result",
-    status_code=204,
+    status_code=204, dependencies=[ADMINISTERS],
 )  # fmt: skip
-async def delete(state: State, image: ImageId, caller: Annotated[Caller, Depends(needs(Role.ADMIN))]) -> Response:
+async def delete(request: Request, state: State, image: ImageId) -> Response:
     """Everything that was ever put for the image goes, from the volume and from the store, for good."""
     runs = await state.do(external.delete_result, state.config, _checked(image))
-    _log.info("result deleted", extra={"action": "delete", "caller": caller.name, "run": ",".join(runs[:5])})
+    changed(request, run=",".join(runs[:5]))
     return Response(status_code=204)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -16,6 +15,7 @@ from orchestrator.kit.json_bounds import explain
 from orchestrator.service.rest.answers import JsonAnswer
 from orchestrator.service.rest.background import CarriedRuns
 from orchestrator.service.rest.caller import Caller, Role, needs
+from orchestrator.service.rest.middleware.audit import changed
 from orchestrator.service.rest.problems import AbsentError, MediaTypeError, RefusedError, RequestError
 from orchestrator.service.rest.routers.questions import State
 from orchestrator.service.rest.state import ServiceState
@@ -23,7 +23,6 @@ from orchestrator.service.rest.state import ServiceState
 router = APIRouter(tags=["work"])
 Submitter = Annotated[Caller, Depends(needs(Role.SUBMIT))]
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
 
 
 async def _body(request: Request, kind: type[T]) -> T:
@@ -66,7 +65,7 @@ async def submit(
     asked = await _body(request, RunRequest)
     carried: CarriedRuns = request.app.state.carried
     answer = await state.do(start_run, state, carried, asked, idempotency_key, caller.name)
-    _log.info("run submitted", extra={"action": "submit", "caller": caller.name, "run": answer["run"]})
+    changed(request, run=answer["run"])
     location = {"Location": f"/api/v1/runs/{answer['run']}"}
     return JsonAnswer(answer, 202, location)
 
@@ -88,7 +87,6 @@ async def retry(run: str, request: Request, state: State, caller: Submitter) -> 
     """The failed cells of a run that has ended are run again, and its ledger is updated."""
     _sees_all(caller)
     await state.do(_retry, state, request.app.state.carried, run)
-    _log.info("run retried", extra={"action": "retry", "caller": caller.name, "run": run})
     return JsonAnswer({"run": run}, 202)
 
 
@@ -119,7 +117,6 @@ async def cancel(run: str, state: State, caller: Submitter) -> JsonAnswer:
     """A run ends now; what was done is kept, and its ledger says which cells were cancelled."""
     _sees_all(caller)
     stopped = await state.do(cancel_run, state, run)
-    _log.info("run cancelled", extra={"action": "cancel", "caller": caller.name, "run": run})
     return JsonAnswer({"run": run, "stopped": stopped})
 
 

@@ -1,6 +1,7 @@
 """`/scan-results`: what other tools put is a result like any other."""
 
 import json
+import logging
 from urllib.parse import quote
 
 import pytest
@@ -228,3 +229,15 @@ def test_the_volume_is_away(empty):
     (root / "plans").unlink()
     (root / "elsewhere").rename(root / "plans")
     assert put(empty, image="alpine:2").status_code == 200
+
+
+def test_the_log_of_changes_says_which_run_and_target(empty, caplog):
+    caplog.set_level(logging.INFO, logger="scanmatrix.audit")
+    put = empty.put("/scan-results", json={"imageId": IMAGE, "report": bom()}).json()
+    assert empty.delete(path_of(IMAGE)).status_code == 204
+    found = [record for record in caplog.records if record.name == "scanmatrix.audit"]
+    assert [(each.action.partition(" ")[0], each.run) for each in found] == [
+        ("PUT", put["run"]),
+        ("DELETE", put["run"]),
+    ]
+    assert found[0].target == put["target"]
