@@ -74,7 +74,7 @@ def _told(
     targets: Collection[int] | None = None,
 ) -> tuple[Mapping[_Row, Sequence[_Told]], Collection[tuple[TagCell, set[int]]]]:
     """What scans tell of these facts, those together that are one; and the cells that tell it, with their names."""
-    states = past.states_with(facts) if targets is None else past.states_of(targets)
+    states = past.states_with(facts) if targets is None else past.states_of(targets, facts)
     if is_platform is not None:
         platforms = past.platforms(target for target, _ in states.values())
         states = {state: of for state, of in states.items() if is_platform(platforms[of[0]])}

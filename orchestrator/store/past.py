@@ -241,10 +241,14 @@ class StoreReader:
         """The targets and scans that have, or had, any of these facts (None for any at all), by their number."""
         return states_with(self.connection, facts)
 
-    def states_of(self, wanted: Iterable[int]) -> dict[int, tuple[int, str]]:
-        """The targets and scans of some targets, by their number."""
+    def states_of(self, wanted: Iterable[int], facts: Collection[int] | None) -> dict[int, tuple[int, str]]:
+        """The same as `states_with` of some targets: costs what they have."""
         rows = rows_by(self.connection, states.c.target_id, wanted, _OF_STATES)
-        return {row.id: (row.target_id, row.scan) for row in rows}
+        known = {row.id: (row.target_id, row.scan) for row in rows}
+        having = self.holding(known)
+        if facts is not None:
+            having = {state for state, _ in self._history.spans(sorted(having), facts)}
+        return {state: of for state, of in known.items() if state in having}
 
     def scores(self, ids: Iterable[str]) -> dict[str, float]:
         """EPSS by id, as far as a run told it."""

@@ -11,6 +11,7 @@ from sqlalchemy import update
 
 from orchestrator.model import Distrust
 from orchestrator.queries import Store
+from orchestrator.queries.choice import Choice
 from orchestrator.queries.difference import STILL
 from orchestrator.queries.difference.steady import steady
 from orchestrator.store.past import StoreReader
@@ -245,3 +246,24 @@ def test_a_version_that_comes_or_goes_beside_another_one_is_the_same_thing(tmp_p
             assert (row.status, (row.version_before, row.version_after)) == (STILL, versions)
         found = store.changes(START + timedelta(days=1))
         assert (found.new, found.fixed, found.still) == ((), (), 1)
+
+
+def test_a_page_of_findings_says_of_whom_they_are_as_all_of_them_do(tmp_path):
+    """A name that came after the scan that found it has nothing of it, though another scan knows the name."""
+    volume = Volume(tmp_path / "volume")
+    found, by = {("CVE-1", "1"): "low"}, {("CVE-1", "1"): ("general",)}
+    first = Image("a", ("x",), dict.fromkeys(SCANS, "ok"), found, by)
+    write(
+        volume,
+        [
+            Written(0, False, False, (first,)),
+            Written(1, False, False, (Image("a", ("x", "y"), {"virus": "ok"}, {}, {}),)),
+        ],
+    )
+    with Store(f"sqlite:///{tmp_path / 'store.sqlite3'}") as store:
+        store.take_in_all(volume)
+        [holder] = store.who_has("CVE-1").rows
+        assert holder.references == ("registry.example/x",)
+        for choice in (Choice(), Choice(id="CVE-1")):
+            [row] = store.findings_page(choice, None, 10).rows
+            assert row.references == holder.references
