@@ -136,7 +136,7 @@ def one_run_of(config: Config, owners: Owners, run: str) -> RunView:
         ledger = results.open_results(config, run).ledger
     except (UsageError, NoResultsError) as error:
         if status is None:
-            raise trouble or NotKnownError(str(error)) from error
+            raise trouble or NotKnownError(f"there is no run {run}; /runs lists those that there are") from error
         return _of_status(config, owners, status)
     rows = _owned(config, owners, ledger.rows)
     if owners is not None and not rows:

@@ -53,7 +53,7 @@ def _get(state: ServiceState, run: str, *, sees_all: bool) -> dict[str, Any]:
     if found["summary"] is None:
         if not sees_all:
             raise AbsentError(f"no run {run} with targets of yours has finished")
-        status = _status(state, run)
+        status = status_of(state, run)
         found |= {"state": status.state, "counts": plain(status.counts())}
     return found
 
@@ -65,7 +65,7 @@ def _summary(state: ServiceState, run: str) -> RunSummary | None:
 @router.get("/api/v1/runs/{run}/progress", summary="The progress of a run", operation_id="get_run_progress")
 async def progress(run: str, state: State, caller: Reader) -> JsonAnswer:
     """What each cell of a run is doing now; of a run on this machine or in the cluster."""
-    status = await state.ask(_status, state, run)
+    status = await state.ask(status_of, state, run)
     if caller.owners is not None:
         theirs = await state.ask(_theirs, state, {cell.target for cell in status.cells}, owners=caller.owners)
         status = msgspec.structs.replace(
@@ -79,11 +79,16 @@ async def progress(run: str, state: State, caller: Reader) -> JsonAnswer:
     return JsonAnswer(status)
 
 
-def _status(state: ServiceState, run: str) -> RunStatus:
+def status_of(state: ServiceState, run: str) -> RunStatus:
+    """How a run stands, by its engine.
+
+    Raises:
+        AbsentError: there is none of that id; where the volume lies stays untold.
+    """
     try:
         return run_api.status(state.config, run)
     except UsageError as error:
-        raise AbsentError(f"there is no run {run}: {error}") from error
+        raise AbsentError(f"there is no run {run}") from error
 
 
 def _theirs(state: ServiceState, targets: set[str]) -> set[str]:

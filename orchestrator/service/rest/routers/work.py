@@ -10,14 +10,14 @@ from fastapi import APIRouter, Depends, Header, Request
 from orchestrator import engines
 from orchestrator.api import run as run_api
 from orchestrator.api.submission import RunRequest, plan_of, submitted
-from orchestrator.errors import UsageError
 from orchestrator.kit.json_bounds import explain
 from orchestrator.service.rest.answers import JsonAnswer
 from orchestrator.service.rest.background import CarriedRuns
 from orchestrator.service.rest.caller import Caller, Role, needs
 from orchestrator.service.rest.middleware.audit import changed
-from orchestrator.service.rest.problems import AbsentError, MediaTypeError, RefusedError, RequestError
+from orchestrator.service.rest.problems import MediaTypeError, RefusedError, RequestError
 from orchestrator.service.rest.routers.questions import State
+from orchestrator.service.rest.routers.runs import status_of
 from orchestrator.service.rest.state import ServiceState
 
 router = APIRouter(tags=["work"])
@@ -91,25 +91,12 @@ async def retry(run: str, request: Request, state: State, caller: Submitter) -> 
 
 
 def _retry(state: ServiceState, carried: CarriedRuns, run: str) -> None:
-    status = _status(state, run)
-    if not status:
+    if not status_of(state, run).ended:
         raise RequestError(f"run {run} has not ended yet; cancel it first, or wait")
     if engines.is_remote(state.config):
         run_api.retry(state.config, run)
     else:
         carried.retry(run, state.config)
-
-
-def _status(state: ServiceState, run: str) -> bool:
-    """Whether a run has ended.
-
-    Raises:
-        AbsentError: there is none of that id.
-    """
-    try:
-        return run_api.status(state.config, run).ended
-    except UsageError as error:
-        raise AbsentError(f"there is no run {run}: {error}") from error
 
 
 @router.post("/api/v1/runs/{run}/cancel", summary="Cancel a run", operation_id="cancel_run")
@@ -122,4 +109,4 @@ async def cancel(run: str, state: State, caller: Submitter) -> JsonAnswer:
 
 def cancel_run(state: ServiceState, run: str) -> tuple[str, ...]:
     """End a run; one that has ended already is left as it is."""
-    return () if _status(state, run) else run_api.cancel(state.config, run)
+    return () if status_of(state, run).ended else run_api.cancel(state.config, run)

@@ -95,3 +95,11 @@ def test_addresses_of_this_machine(host):
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org", "127.0.0.1.example.org", ""])
 def test_addresses_of_others(host):
     assert not is_loopback(host)
+
+
+def test_nobody_hears_where_the_volume_lies(client, config):
+    paths = [f"/api/v1/runs/nope{end}" for end in ("", "/progress", "/ledger", "/bom", "/cells/a/general/report")]
+    answers = [client.get(path) for path in (*paths, "/runs/nope", "/runs/nope/progress")]
+    answers += [client.post(f"/api/v1/runs/nope/{what}") for what in ("retry", "cancel")]
+    assert {answer.status_code for answer in answers} == {404}
+    assert [answer.text for answer in answers if str(config.volume.path) in answer.text] == []
