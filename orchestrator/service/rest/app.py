@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,8 @@ TITLE = "scanmatrix"
 _SMALLEST, _LEVEL = 500, 5
 # Looks for ended runs between two looks at how the matrix stands, and seconds until the first.
 _MEASURED, _SOON = 6, 0.2
+#: How many times as long as taking the gauges took nothing is done about them: requests need the processor, too.
+_REST = 20
 _log = logging.getLogger(__name__)
 
 
@@ -104,6 +107,7 @@ async def _keep_measured(state: ServiceState, gauges: MatrixGauges) -> None:
     """Take the gauges again and again; where that fails the last ones stay, and their age tells."""
     told = ""
     while not state.stopping.is_set():
+        began = time.monotonic()
         try:
             if state.kept.filled:
                 gauges.snapshot = await state.do(take, state)
@@ -112,7 +116,8 @@ async def _keep_measured(state: ServiceState, gauges: MatrixGauges) -> None:
             if str(error) != told:
                 _log.warning("metrics of the matrix cannot be taken: %s", error)
             told = str(error)
-        await anyio.sleep(state.settings.refresh_seconds * _MEASURED if gauges.snapshot else _SOON)
+        usual = state.settings.refresh_seconds * _MEASURED if gauges.snapshot else _SOON
+        await anyio.sleep(max(usual, (time.monotonic() - began) * _REST))
 
 
 async def _of_ours(request: Request, error: Exception) -> Response:

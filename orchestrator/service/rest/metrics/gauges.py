@@ -49,7 +49,10 @@ class Snapshot(NamedTuple):
 
 
 def take(state: ServiceState) -> Snapshot:
-    """How everything stands now; a question like any other, for `ServiceState.ask`."""
+    """How everything stands now; a question like any other, for `ServiceState.ask`.
+
+    Findings are counted again only when the store holds something else: on a large one that takes many seconds.
+    """
     now = datetime.now(UTC)
     states = store_api.state_counts(state.config)
     cells = [((one.scan, str(one.outcome or "none"), one.freshness), float(one.targets)) for one in states]
@@ -63,7 +66,7 @@ def take(state: ServiceState) -> Snapshot:
         GaugeFamily("database_age_seconds", "Age of the database of each scan's newest result", ("scan",), ages),
     ]
     try:
-        found, coverage = store_api.overview_now(state.config)
+        found, coverage = state.once("gauges", lambda: store_api.overview_now(state.config))
     except (UsageError, NoResultsError):  # no run has ended yet
         return Snapshot(time.time(), tuple(families))
     by_severity = [((severity.value,), float(found.open.get(severity, 0))) for severity in Severity]
