@@ -17,7 +17,7 @@ import jinja2
 from orchestrator.analysis.policy import coverage
 from orchestrator.analysis.policy.words import offenders
 from orchestrator.exports.report import counting, matrix, rows, sections, severities, trend
-from orchestrator.kit.text import visible
+from orchestrator.kit.html import templates
 from orchestrator.model import Outcome
 from orchestrator.results.coverage import coverage_in
 from orchestrator.results.naming import first, remarks
@@ -118,22 +118,9 @@ def _table(ledger: Ledger, numbers: ReportNumbers, chosen: ReportRows) -> dict[s
 
 @cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_show,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        loader=jinja2.FunctionLoader(_own),
-    )
+    environment = templates(jinja2.FunctionLoader(_own))
     environment.filters["words"] = matrix.words
-    environment.filters["number"] = "{:,}".format
     return environment.get_template("page.html.j2")
-
-
-def _show(value: Any) -> Any:
-    """What an expression of the template puts into the page: text made visible, our own mark-up as it is."""
-    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from fastapi import Response
 
-from orchestrator.kit.text import visible
+from orchestrator.kit.html import templates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,22 +64,10 @@ def _content(name: str) -> bytes:
 
 @cache
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_show,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        loader=jinja2.PackageLoader(__package__),
-    )
-    environment.filters |= {"number": "{:,}".format, "moment": _moment, "cut": _cut}
+    environment = templates(jinja2.PackageLoader(__package__))
+    environment.filters |= {"moment": _moment, "cut": _cut}
     environment.globals["static"] = static_url
     return environment
-
-
-def _show(value: Any) -> Any:
-    """What an expression puts into a page: text made visible, our own mark-up as it is."""
-    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _moment(value: datetime | str | None) -> str:
