@@ -22,10 +22,10 @@ from orchestrator.service.page.rendering import HtmlPage
 from orchestrator.service.page.views import findings, matrix, trends
 from orchestrator.service.page.views import target as one_target
 from orchestrator.service.rest import problems
-from orchestrator.service.rest.caller import OWNERS_MAY, READS, Caller, Role, caller_of, needs
+from orchestrator.service.rest.caller import OWNERS_MAY, READS, SUBMITS, Caller, Role, needs
 from orchestrator.service.rest.middleware.audit import changed
+from orchestrator.service.rest.routers.questions import Reader, State  # noqa: TC001 - FastAPI reads the annotations
 from orchestrator.service.rest.routers.work import Submitter, cancel_run, start_run
-from orchestrator.service.rest.state import ServiceState, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -58,11 +58,9 @@ class PageRoute(APIRoute):
 #: Every question goes to the store, which shows owners what is theirs, or through `questions`, which does.
 router = APIRouter(tags=["page"], dependencies=[READS, OWNERS_MAY], include_in_schema=False, route_class=PageRoute)
 #: What starts or ends runs, which may be of anybody's targets.
-work = APIRouter(tags=["page"], include_in_schema=False, route_class=PageRoute)
+work = APIRouter(tags=["page"], dependencies=[SUBMITS], include_in_schema=False, route_class=PageRoute)
 files = APIRouter(tags=["page"], include_in_schema=False)
 
-State = Annotated[ServiceState, Depends(state_of)]
-Reader = Annotated[Caller, Depends(caller_of)]
 Admin = Annotated[Caller, Depends(needs(Role.ADMIN))]
 #: A form sends an empty text where nothing is chosen.
 ChosenSeverity = Annotated[Severity | None, BeforeValidator(lambda text: text or None)]
@@ -244,7 +242,7 @@ async def show_run(state: State, caller: Reader, run: str) -> HtmlPage:
 
 
 @work.post("/runs/{run}/cancel")
-async def cancel(state: State, caller: Submitter, run: str) -> Response:  # noqa: ARG001 - its role is checked
+async def cancel(state: State, run: str) -> Response:
     """End a run now, and show it."""
     await state.do(cancel_run, state, run)
     return RedirectResponse(f"/runs/{quote(run, safe='')}", _SEE_OTHER)

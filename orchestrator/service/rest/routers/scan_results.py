@@ -16,10 +16,10 @@ from orchestrator.service.rest.cursors import CursorScheme
 from orchestrator.service.rest.middleware.audit import changed
 from orchestrator.service.rest.pages import Page
 from orchestrator.service.rest.problems import MediaTypeError, RequestError
-from orchestrator.service.rest.state import ServiceState, state_of
+from orchestrator.service.rest.routers.questions import State
+from orchestrator.service.rest.state import ServiceState
 
 router = APIRouter(tags=["scan-results"])
-State = Annotated[ServiceState, Depends(state_of)]
 ImageId = Annotated[str, Path(alias="imageId", description="The image, percent-encoded", max_length=512)]
 _LONGEST = 512
 #: Bytes of reports on one page; the page ends before the report that is too many.
