@@ -10,24 +10,9 @@ from orchestrator.queries import Store
 from orchestrator.store import StoreGoneError, writing
 from orchestrator.store import cells as cells_module
 from orchestrator.store.migration import newest_revision
+from tests.store_servers import *  # noqa: F403
 from tests.store_suite import *  # noqa: F403
 from tests.stored_runs import day, finding, rows_of, write_run
-from tests.tools.mariadb import start_mariadb
-from tests.tools.postgres import start_postgres
-
-_NUMBERS = itertools.count()
-_STARTERS = {"postgresql": start_postgres, "mariadb": start_mariadb}
-
-
-@pytest.fixture(scope="module", params=list(_STARTERS))
-def server(request):
-    with _STARTERS[request.param]("127.0.0.1") as started:
-        yield started
-
-
-@pytest.fixture
-def url(server):
-    return server.create(f"store{next(_NUMBERS)}")
 
 
 @pytest.fixture
