@@ -30,6 +30,7 @@ from orchestrator.net.errors import (
     Unsupported,
     WrongBytes,
 )
+from orchestrator.planning import targets as planning_targets
 from tests.planned import plan_here
 from tests.tools.images import Image, layer
 from tests.tools.strangers import Asked, Behaviour, Send, Stranger, answer, digest, index
@@ -567,7 +568,9 @@ def test_who_closes_a_client_ends_what_other_threads_read_with_it() -> None:
     assert len(failures) == 2
 
 
-def test_the_budget_of_a_plan_is_one_for_all_its_references() -> None:
+def test_the_budget_of_a_plan_is_one_for_all_its_references(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Looked up one after the other: were all begun at once, the budget might be used up before any is through.
+    monkeypatch.setattr(planning_targets, "PARALLEL", 1)
     with Stranger(documents(IMAGE.manifest, IMAGE.config, tag=IMAGE.manifest)) as stranger:
         references = [f"app{number}:1" for number in range(20)]
         _, failed = plan_of(stranger.host, *references, planning={"requests": 10})
