@@ -27,8 +27,8 @@ test: lint unit integration ## lint, types, import rules, unit and integration t
 lint: $(INSTALLED) ## every static check
 	ruff check
 	ruff format --check
-	mypy
-	mypy --platform darwin --cache-dir .mypy_cache/darwin  # the local engine runs on macOS, too
+	@# At the same time, one on each core: the local engine runs on macOS, too.
+	mypy --platform darwin --cache-dir .mypy_cache/darwin & mypy; here=$$?; wait $$! && exit $$here
 	lint-imports
 	deptry orchestrator workflows
 	interrogate -q orchestrator workflows
@@ -54,6 +54,7 @@ e2e: $(INSTALLED) ## end-to-end tests on KUBECONFIG's cluster, or on one that is
 	@python -m tests.e2e
 
 campaign: tools ## every test, also the long ones that CI leaves out, and the table fault × layout → outcome
+	@python -m tests.tools cosign cosign2
 	@python -m tests.campaign
 
 bench: $(INSTALLED) tools ## the benchmarks' table: ratios measured in one run
@@ -74,7 +75,7 @@ golden: $(INSTALLED) ## rewrite the golden files, then review the diff
 lock: $(INSTALLED) ## resolve the dependencies again into requirements.lock
 	uv pip compile -q pyproject.toml --all-extras --group dev --group docs --upgrade --generate-hashes --universal \
 	  --python-version 3.11 --custom-compile-command "make lock" -o requirements.lock
-	uv pip compile -q pyproject.toml --extra serve --extra controller --constraint requirements.lock --generate-hashes --universal \
+	uv pip compile -q pyproject.toml --extra serve --extra controller --extra otel --extra signatures --constraint requirements.lock --generate-hashes --universal \
 	  --python-version 3.11 --custom-compile-command "make lock" -o argo-install/requirements.lock
 	uv pip compile -q argo-install/build.in --upgrade --generate-hashes --universal \
 	  --python-version 3.11 --custom-compile-command "make lock" -o argo-install/build.lock

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     __version__: str
     from orchestrator.analysis.suppression import Suppressor
     from orchestrator.api import aio as aio
+    from orchestrator.api.delivering import export, notify
     from orchestrator.api.plan import (
         ledger_frame,
         lint,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
         read_plan,
         render,
     )
-    from orchestrator.api.results import differences, export, list_results, notify, open_results, read_merged, who_has
+    from orchestrator.api.results import differences, list_results, open_results, read_merged, who_has
     from orchestrator.api.run import cancel, delete, fetch, follow, list_runs, logs, retry, run, status, submit
     from orchestrator.client.clients import AsyncServiceClient, ServiceClient
     from orchestrator.client.connection import ServiceLimits
@@ -114,9 +115,8 @@ _HOMES = (
     dict.fromkeys(
         ("cancel", "delete", "fetch", "follow", "list_runs", "logs", "retry", "run", "status", "submit"), "api.run"
     )
-    | dict.fromkeys(
-        ("differences", "export", "list_results", "notify", "open_results", "read_merged", "who_has"), "api.results"
-    )
+    | dict.fromkeys(("differences", "list_results", "open_results", "read_merged", "who_has"), "api.results")
+    | dict.fromkeys(("export", "notify"), "api.delivering")
     | dict.fromkeys(
         ("IgnoreRule", "Ledger", "MergedFinding", "Outcome", "Plan", "RunStatus", "Scan", "Severity", "Suppression"),
         "model",

@@ -33,7 +33,12 @@ MOVED = {
 }
 #: Those of them that are in another module than the rest.
 _FURTHER = {
-    ("orchestrator.sdk", name): "orchestrator.api.install" for name in ("install", "update_images", "write_install")
+    (module, name): home
+    for module, home, names in (
+        ("orchestrator.sdk", "orchestrator.api.install", ("install", "update_images", "write_install")),
+        ("orchestrator.follow_up", "orchestrator.api.delivering", ("deliver", "export", "notify")),
+    )
+    for name in names
 }
 #: What to use instead, where that is neither a public name nor in the module above.
 _INSTEAD = {

@@ -3,6 +3,7 @@
     ScanmatrixError
     ├── PermanentError      trying again cannot help: bad input, refused access, an unsupported format
     │   ├── UsageError      what the user wrote is wrong (configuration, command line, a file of ours): exit status 2
+    │   ├── NotTheirsError  it is about targets that who asks does not answer for
     │   └── NotKnownError   nothing is known of what was asked about: exit status 4, never an empty answer
     └── TemporaryError      trying again may help: the network, a busy registry, a killed scanner
         ├── Cancelled       stopped on request: nothing is wrong
@@ -24,6 +25,10 @@ class PermanentError(ScanmatrixError):
 
 class UsageError(PermanentError):
     """What the user wrote is wrong; commands end with exit status 2."""
+
+
+class NotTheirsError(PermanentError):
+    """It is about targets of other owners than those whom the caller answers for."""
 
 
 class NotKnownError(PermanentError):

@@ -456,3 +456,25 @@ def test_a_suspect_result_is_due_at_once_and_its_version_is_no_news(store, volum
     assert take(store, "run-3") is None
     store.now = DAY + timedelta(seconds=RULES.longest_retry + 1)
     assert cells_of(take(store, "run-4")) == {"a/sbom"}
+
+
+def test_deleted_results_of_what_is_kept_fresh_are_due_again_after_the_next_look(store, volume):
+    want(store, wanted("a", "sbom", "virus"), wanted("b"))
+    finish(store, volume, take(store, "run-1"), store.now)
+    assert counts(store) == {"fresh": 3}
+    assert store.forget_results(["a"]) == 2
+    # Until then nothing is: the next look may find that it is to be left out now.
+    assert counts(store) == {"fresh": 1}
+    assert want(store, wanted("a", "sbom", "virus"), wanted("b"), look=2).new == 2
+    assert counts(store) == {"due": 2, "fresh": 1}
+
+
+def test_results_are_deleted_while_a_run_has_them_in_hand(store, volume):
+    want(store, wanted("a"), wanted("b"))
+    finish(store, volume, take(store, "run-1"), store.now)
+    store.now += timedelta(seconds=WEEK + 1)
+    submission = take(store, "run-2")
+    assert store.forget_results(["a"]) == 1
+    finish(store, volume, submission, store.now)
+    want(store, wanted("a"), wanted("b"), look=2)
+    assert counts(store) == {"fresh": 2}

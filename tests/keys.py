@@ -14,6 +14,10 @@ SAMPLES = {
     "server": "nas", "bucket": "b", "to": "a@b.io", "repositories": ["a"], "secret": "s" * 16, "path": "/a/b",
     "group": "g", "id": "CVE-2020-1", "format": "sarif", "description": "d", "command": ["x"],
     "repository": "a/b", "mirror": "a.io", "tokens": {"a.io": "T"}, "issuer": "https://a.io", "audience": "a",
+    "tokenSecret": "a", "labels": ["owner"], "kind": "harbor", "apiVersion": "v2", "actions": [], "inputs": {},
+    "events": [{"name": "e"}], "tasks": [{"image": "a"}], "property": "$.a", "match": "a", "valueFrom": "string",
+    "type": "RuntimeDefault",
+    "images": ["a"], "predicateType": "a", "scan": "a", "cataloguers": ["1"],
 }  # fmt: skip
 #: What is there as well, because a rule between keys wants it.
 BESIDE = {
@@ -21,6 +25,11 @@ BESIDE = {
     "Smtp": {"from": "a@b.io"}, "TargetSource": {"image": "a"}, "Route": {"slack": {"url": "https://a.io/x"}},
     "Operator": {"group": "g"}, "IgnoreRule": {"id": "CVE-2020-1"},
     "OidcSection": {"roles": {"read": ["a"]}}, "NotifySection": {"smtp": {"host": "a", "from": "a@b"}},
+    "ServicePods": {"namespaces": ["a"]}, "EventRule": {"images": ["a"]},
+    "JobTask": {"image": "a"}, "JobPlugin": {"image": f"a@sha256:{'0' * 64}"},
+    "TaskVariables": {"secretRef": {"name": "a"}},
+    "Signer": {"issuer": "https://a.io", "identity": "a"},
+    "AdmissionPolicy": {"name": "n", "images": ["a"], "authorities": [{"key": "a"}]},
 }  # fmt: skip
 
 

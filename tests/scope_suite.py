@@ -18,6 +18,7 @@ from orchestrator.store import scope, tag_cells
 from orchestrator.store.backlog import tables as backlog_tables
 from orchestrator.store.columns import metadata
 from orchestrator.store.documents import Container, StoredWorkload
+from orchestrator.store.inbox import tables as inbox_tables
 from orchestrator.store.schema import findings, targets
 from orchestrator.volume.layout import Volume
 from tests.stored_runs import AskedStore, day, finding, write_run
@@ -163,6 +164,29 @@ def test_several_owners_see_what_each_sees_and_nobody_sees_nothing(store):
         assert limited.who_has("*").rows == ()
 
 
+def test_whose_a_name_is_and_whose_all_names_of_a_repository_are(store):
+    assert store.owners_of("registry.example/a:1") == {"team-a"}
+    for unknown in (
+        "registry.example/a",
+        "registry.example/a:",
+        "registry.example/A:1",
+        "registry.example/%",
+        "",
+        "x" * 600,
+    ):
+        assert store.owners_of(unknown) == frozenset()
+    assert store.owners_of("registry.example/a", within=True) == {"team-a"}
+    assert store.owners_of("registry.example/s", within=True) == {"team-a"}
+    for other in (
+        "registry.example",
+        "registry.example/",
+        "registry.example/_",
+        "registry.example/%",
+        "registry.example/A",
+    ):
+        assert store.owners_of(other, within=True) == frozenset()
+
+
 def test_what_is_limited_stays_so_and_the_others_are_not(store):
     mine = store.only(["team-a"])
     assert store.target("b") is not None
@@ -225,6 +249,8 @@ def test_nobody_is_more_owners_than_a_statement_takes(store):
 
 def test_of_each_table_somebody_has_decided_who_may_see_it():
     assert backlog_tables, tag_cells
-    # Events are filtered where they are sent: one of what was deleted is of no target any more.
-    undecided = metadata.tables.keys() - scope._RULES.keys() - scope._EVERYBODYS - {"events"}
+    # Events are filtered where they are sent: one of what was deleted is of no target any more. What came from outside
+    # is read by nobody who sees some owners only.
+    without = {"events", *(table.name for table in (inbox_tables.inbox, inbox_tables.outgoing_events))}
+    undecided = metadata.tables.keys() - scope._RULES.keys() - scope._EVERYBODYS - without
     assert undecided == set()

@@ -11,14 +11,17 @@ from threading import Thread
 import msgspec
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy import text
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
 
 from orchestrator.errors import UsageError
 from orchestrator.model import BomSource, Distrust, Ledger, Name, Outcome, Severity
 from orchestrator.model.documents import encode, read, spell_time
 from orchestrator.queries import Store
-from orchestrator.results import NoResultsError
-from orchestrator.store import DamagedRunError, SchemaError, Version, writing
+from orchestrator.queries.choice import Choice
+from orchestrator.results import NoResultsError, deletions
+from orchestrator.store import DamagedRunError, SchemaError, Version, migration, writing
 from orchestrator.store import cells as cells_module
 from orchestrator.store.columns import metadata
 from orchestrator.store.connection import make_engine, parse_url
@@ -661,6 +664,42 @@ def test_a_first_migration_that_was_cut_off(url, store):
     engine.dispose()
 
 
+def test_an_empty_database_gets_the_tables_that_the_revisions_make(url, store):
+    store.migrate()
+    engine = make_engine(parse_url(url))
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        at_once = _described(connection)
+        connection.rollback()
+        metadata.drop_all(connection)
+        connection.execute(text("DROP TABLE alembic_version"))
+        connection.commit()
+        migration._upgrade(connection)
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert _described(connection) == at_once
+    engine.dispose()
+
+
+def _described(connection):
+    """Every table as the database has it, whatever the order of its columns."""
+    found = inspect(connection)
+    return {
+        name: {
+            "columns": sorted(json.dumps(each, default=str, sort_keys=True) for each in found.get_columns(name)),
+            "key": found.get_pk_constraint(name)["constrained_columns"],
+            "indexes": sorted(json.dumps(each, default=str, sort_keys=True) for each in found.get_indexes(name)),
+            "references": sorted(
+                json.dumps(each, default=str, sort_keys=True) for each in found.get_foreign_keys(name)
+            ),
+            "unique": sorted(
+                json.dumps(each, default=str, sort_keys=True) for each in found.get_unique_constraints(name)
+            ),
+            "options": sorted(found.get_table_options(name).items()),
+        }
+        for name in found.get_table_names()
+    }
+
+
 def test_tables_of_somebody_else(url, store):
     engine = make_engine(parse_url(url))
     with engine.begin() as connection:
@@ -900,6 +939,16 @@ def test_a_scan_that_fails_for_a_day_changes_no_row(volume, store):
     assert store.changes(day(1.5)).changed == ()
 
 
+def test_no_other_scan_looks_for_what_a_check_means(volume, store):
+    cells = {"a/root-user": [finding(1, kind="check")], "a/image-lifetime": [finding(2, kind="check")]}
+    write_run(volume, "run-1", day(1), cells)
+    store.take_in(volume, "run-1")
+    found = [each.finding for each in store.target("a").findings]
+    assert [(each.found_by, each.not_found_by, each.not_scanned_by) for each in found] == [
+        (("root-user",), (), ()), (("image-lifetime",), (), ()),
+    ]  # fmt: skip
+
+
 def test_what_is_still_there_is_counted_as_it_is_listed(volume, store):
     both = [finding(1), finding(2, version="1"), finding(2, version="2")]
     names = {"m1": [Name(reference="moved:1")], "m2": [Name(reference="moved:1")]}
@@ -943,6 +992,50 @@ def test_how_many_things_a_target_has_is_kept_with_it(url, volume, store):
     kept, counted = things_of(url)
     assert kept == counted
     assert "b" in kept
+
+
+def test_how_old_the_last_results_were_at_the_end_of_each_day(volume, store):
+    """A failure makes none newer, and a target that no name means any more does not count."""
+    gone = {"x/general": []}
+    write_run(volume, "run-1", day(1.25), {"a/general": [], "b/general": [], **gone})
+    write_run(volume, "run-2", day(3.25), {"a/general": [], "b/general": "broke", "b/virus": []})
+    store.take_in_all(volume)
+    ages = store.result_ages(day(4.5), 10)
+    midnight = [day(n).replace(hour=0, minute=0) + timedelta(days=1) for n in (1, 2, 3)]
+    assert [datetime.fromtimestamp(each.at, UTC) for each in ages] == [*midnight, day(4.5)]
+    assert [each.results for each in ages] == [2, 2, 3, 3]
+    since, renewed = (midnight[0] - day(1.25)).total_seconds(), (midnight[2] - day(3.25)).total_seconds()
+    assert [each.age for each in ages[:3]] == [2 * since, 2 * (since + 86400), 2 * renewed + since + 2 * 86400]
+    assert store.result_ages(day(4.5), 2) == ages[2:]
+    assert store.result_ages(day(0), 10) == ()
+
+
+def test_results_that_were_deleted_are_as_if_they_had_never_been(url, volume, store, tmp_path):
+    """The store that lets go of them, and one that is filled of the volume after that, answer the same."""
+    cells = {"a/dependency": [finding(1), finding(2)], "a/general": [finding(1)], "b/dependency": [finding(1)]}
+    write_run(volume, "run-1", day(1), cells)
+    write_run(volume, "run-2", day(2), {**cells, "a/dependency": [finding(2)], "c/dependency": [finding(9)]})
+    write_run(volume, "run-of-it-alone", day(1.5), {"a/virus": []})
+    store.take_in_all(volume)
+    deletions.delete(volume, "a", by="me", image="", runs=(), now=day(2.5))
+    assert store.forget_results(["a"]) == 3
+    assert store.forget_results(["a", "never"]) == 0
+    assert things_of(url) == ({"b": 1, "c": 1}, {"b": 1, "c": 1})
+    with Store(f"sqlite:///{tmp_path / 'again.sqlite3'}") as again:
+        again.take_in_all(volume)
+        for ask in (
+            lambda one: one.findings_now(Choice()),
+            lambda one: one.who_has("*").rows,
+            lambda one: one.known_targets(every=True),
+            lambda one: one.differences("run-2"),
+            lambda one: one.finding_history("CVE-2025-2"),
+            lambda one: one.target("a"),
+        ):
+            assert ask(again) == ask(store)
+    write_run(volume, "run-3", day(3), {"a/dependency": [finding(2)]})
+    store.take_in_all(volume)
+    assert [found.target for found in store.who_has("CVE-2025-2").rows] == ["a"]
+    assert [span.first_run for span in store.finding_history("CVE-2025-2")] == ["run-3"]
 
 
 def test_what_a_newer_version_wrote_of_a_finding_is_refused_with_what_to_do(url, volume, store):

@@ -169,6 +169,19 @@ def rows_of(url: str) -> dict[str, list[tuple]]:
     }
 
 
+def unmarked(url: str) -> list[tuple[str, str]]:
+    """Targets and scans that have findings, and are kept as if they never had any."""
+    engine = make_engine(parse_url(url))
+    with engine.connect() as connection:
+        query = (
+            "SELECT targets.target, states.scan FROM states JOIN targets ON targets.id = states.target_id"
+            " WHERE ever_found = 0 AND EXISTS (SELECT 1 FROM findings WHERE findings.state_id = states.id)"
+        )
+        found = [(row.target, row.scan) for row in connection.execute(text(query))]
+    engine.dispose()
+    return found
+
+
 def things_of(url: str) -> tuple[dict[str, int], dict[str, int]]:
     """How many things each target has: as it is kept with the target, and as one counts them."""
     engine = make_engine(parse_url(url))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hera.workflows import models as m
 
 from orchestrator.argo import names
-from orchestrator.argo.commands import KEPT, MADE, SCANNED
+from orchestrator.argo.commands import KEPT, MADE, SCANNED, TASK_FILES
 from orchestrator.volume import layout
 from orchestrator.workflows import disk
 from orchestrator.workflows.settings import (
@@ -47,7 +47,7 @@ def volumes(settings: Settings, *, config_map: bool = False) -> list[m.Volume]:
             name=VOLUME_NAME,
             persistent_volume_claim=m.PersistentVolumeClaimVolumeSource(claim_name=settings.claim),
         ),
-        _scratch(_SCRATCH_NAME, settings.scratch),
+        scratch_volume(settings.scratch),
     ]
     if settings.registry_secret:
         items = [m.KeyToPath(key=".dockerconfigjson", path="config.json")]
@@ -80,6 +80,15 @@ def git_of_one_host(settings: Settings, key: str) -> list[m.Volume]:
     # Optional, which holds for each of the keys: most hosts have none.
     source = m.SecretVolumeSource(secret_name=settings.git_secret, items=items, optional=True)
     return [m.Volume(name=GIT_NAME, secret=source)]
+
+
+def scratch_volume(size: int) -> m.Volume:
+    """What `scratch_mount` mounts.
+
+    Args:
+        size: most bytes that may lie there; 0 for no limit.
+    """
+    return _scratch(_SCRATCH_NAME, size)
 
 
 def scratch_mount() -> m.VolumeMount:
@@ -174,6 +183,25 @@ def keeper_mounts(cells: Mapping[str, str]) -> list[m.VolumeMount]:
         m.VolumeMount(name=VOLUME_NAME, mount_path=f"{KEPT}/{name}", sub_path=folder) for name, folder in cells.items()
     ]
     return [*scanned, *kept]
+
+
+def task_files(size: int) -> m.Volume:
+    """The files of a task, which end with its pod.
+
+    Args:
+        size: most bytes that may lie there.
+    """
+    return _scratch(names.FILES, size)
+
+
+def task_files_mount() -> m.VolumeMount:
+    """Where a task, and what fetches its files, has them."""
+    return m.VolumeMount(name=names.FILES, mount_path=str(TASK_FILES))
+
+
+def task_mounts() -> list[m.VolumeMount]:
+    """What a task sees: its files, and what it writes."""
+    return [task_files_mount(), *_scanner_scratch_mounts(names.scratch_of(names.MAIN))]
 
 
 def database_scratch(container: str, size: int) -> m.Volume:

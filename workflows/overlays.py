@@ -1,4 +1,4 @@
-"""The kinds of cluster to install into; by itself, so that naming one imports nothing."""
+"""The kinds of cluster to install into, and what is installed beside; by itself, so that naming one imports nothing."""
 
 from enum import StrEnum
 
@@ -13,3 +13,17 @@ class Overlay(StrEnum):
 
     SINGLE_NODE = "single-node"
     PRODUCTION = "production"
+
+
+class InstallPart(StrEnum):
+    """Optional parts, each a folder below `argo-install/`.
+
+    Attributes:
+        CONTROLLER: the definition of `ScanMatrix` resources, and their controller.
+        SERVICE: the REST service and its page, beside an installation.
+        ADMISSION: the rules of `admission` for the API server, which holds every pod of the namespace to them.
+    """
+
+    CONTROLLER = "controller"
+    SERVICE = "service"
+    ADMISSION = "admission"

@@ -44,8 +44,8 @@ _MEBIBYTE = 1024**2
 _READ_ONLY = ("argoexec", "template", _OF_CONTAINERS)
 
 
-def of_scanners(containers: Mapping[str, Sequence[m.VolumeMount]], *, memory: str = "") -> str:
-    """The patch of a pod whose containers are scanners, and one that keeps their reports.
+def of_scanners(containers: Mapping[str, Sequence[m.VolumeMount]], *, memory: str = "", keeper: bool = True) -> str:
+    """The patch of a pod whose containers are scanners, or other strangers, and one that keeps their reports.
 
     A patch also says in which order containers start. The one that keeps reports is the first, so that it is there
     when the first scanner ends: Argo then tells it to end, and what has only begun to start would not hear that.
@@ -53,8 +53,9 @@ def of_scanners(containers: Mapping[str, Sequence[m.VolumeMount]], *, memory: st
     Args:
         containers: their mounts, by their names, in the order in which they are in the pod.
         memory: limit of each, in place of its own.
+        keeper: whether there is one that keeps reports.
     """
-    patched: list[dict[str, Any]] = [{"name": names.KEEP}]
+    patched: list[dict[str, Any]] = [{"name": names.KEEP}] if keeper else []
     if mirrored := containers.get(names.MAIN):
         patched.append(_without(names.WAIT, (_MIRROR + str(mount.mount_path) for mount in mirrored)))
     for name in containers:

@@ -26,7 +26,7 @@ from orchestrator.workflows.settings import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.argo.commands import Step
+    from orchestrator.argo.arguments import Step
     from orchestrator.argo.parameters import Input
     from orchestrator.model import Online, Resources
     from orchestrator.workflows.settings import Settings
@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 USER = 65532
 # What Kubernetes would take for the beginning of `$(NAME)`, or for an escape of it.
 _EXPANDED = re.compile(r"\$(?=[$(])")
+# The same from left to right: an escape, a reference by a name that there can be, one by a name that there cannot be,
+# which means itself with all that is in it, or the beginning of one without an end.
+_REFERENCES = re.compile(r"(?P<kept>\$\$|\$\([-._a-zA-Z][-._a-zA-Z0-9]*\))|(?P<itself>\$\([^)]*\))|\$(?=\()")
+#: The variable by which a brace is written where Argo would take two of them for the beginning of an expression.
+BRACE = "SCANMATRIX_BRACE"
+_SECOND_BRACE = re.compile(r"(?<=\{)\{")
 
 #: A signal that a shell ignores is ignored by what it becomes, too, until that listens for it.
 _DEAF = 'trap "" TERM; exec "$0" "$@"'
@@ -233,6 +239,30 @@ def exactly(command: Sequence[str]) -> dict[str, list[str]]:
 def _as_it_is(text: str) -> str:
     """Text that Kubernetes leaves as it is: in commands and variables it replaces `$(NAME)`, and `$$` by `$`."""
     return _EXPANDED.sub("$$", text)
+
+
+def opaque(text: str, *, expands: bool) -> str:
+    """Text of a command or a variable that Argo leaves as it is, whatever stands in it; see `brace`.
+
+    Argo replaces `{{…}}` wherever it stands in a template, also in a variable's value, and has no escape for it. So of
+    two braces in a row the second one is written as a reference, which Kubernetes fills in when the container starts.
+
+    Args:
+        text: the text.
+        expands: whether Kubernetes is to fill in the references `$(NAME)` that are in it.
+    """
+    plain = _REFERENCES.sub(_of_reference, text) if expands else _as_it_is(text)
+    return _SECOND_BRACE.sub(f"$({BRACE})", plain)
+
+
+def _of_reference(found: re.Match[str]) -> str:
+    """What is written for a match of `_REFERENCES`, so that it means for Kubernetes what it meant before."""
+    return found["kept"] or (_as_it_is(found["itself"]) if found["itself"] else "$$")
+
+
+def brace() -> m.EnvVar:
+    """The variable that what `opaque` returns refers to; the first one of its container."""
+    return m.EnvVar(name=BRACE, value="{")
 
 
 def tokens(online: Online, settings: Settings) -> list[m.EnvVar]:

@@ -52,7 +52,7 @@ def specification(shape: Shape, settings: Settings, *, plan: str | None) -> dict
         settings: of the manifests.
         plan: the packed plan; None for the parameters of the WorkflowTemplate.
     """
-    return _every(settings) | {
+    return every_workflow(settings) | {
         "entrypoint": str(TemplateName.MATRIX),
         "on_exit": str(TemplateName.END),
         "arguments": _parameters(DEFAULTS if plan is None else {Parameter.PLAN: plan}),
@@ -63,7 +63,7 @@ def specification(shape: Shape, settings: Settings, *, plan: str | None) -> dict
     }
 
 
-def _every(settings: Settings) -> dict[str, Any]:
+def every_workflow(settings: Settings) -> dict[str, Any]:
     """What all our Workflows have: the accounts that they run as, what their pods may do, and which of these stay."""
     return {
         "namespace": settings.namespace,
@@ -206,7 +206,7 @@ def reaper(argo: Argo, settings: Settings) -> CronWorkflow:
         volumes=folders.volumes(settings),
         active_deadline_seconds=2 * _HOUR,
         ttl_strategy=m.TTLStrategy(seconds_after_success=_HOUR, seconds_after_failure=_DAY),
-        **_every(settings),
+        **every_workflow(settings),
     )
 
 

@@ -14,9 +14,9 @@ from pydantic import SecretStr
 
 from orchestrator.config.environment import spell, variable_at
 from orchestrator.config.file import CONFIG_FILE
-from orchestrator.config.keys import alternatives, section_at, type_at
+from orchestrator.config.keys import alternatives, kind_of, section_at, type_at
 from orchestrator.config.loading import Config
-from orchestrator.config.notify import variable_of
+from orchestrator.config.secret import SecretUrl, variable_of
 from orchestrator.kit.masking import find, is_secret
 from orchestrator.kit.sources import Problem, spell_location
 from orchestrator.kit.yaml_source import parse_yaml
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 # Names of Secrets to make, where the configuration names none yet.
 _SECRET, _STORE = "scanmatrix-secrets", "scanmatrix-store"
-_WHY = "is a secret, and this goes into a ConfigMap or Workflow, which everybody with access to the namespace can read"
+_OPEN = "this goes into a ConfigMap or Workflow, which everybody with access to the namespace can read"
+_WHY, _WHY_URL = f"is a secret, and {_OPEN}", f"is a secret, for who knows the URL can post to it, and {_OPEN}"
 _NOT_FOR_SCANNERS = (
     "take it out, for a scanner is given no secret: let it ask a mirror that wants none, such as a cache, whose"
     " `secret` only its own pod gets"
@@ -82,7 +83,9 @@ def _of_configuration(config: Config, text: str) -> Iterator[Problem]:
     for location, value in _leaves(source.data, ()):
         if not isinstance(value, str) or not value:
             continue
-        if SecretStr in alternatives(type_at(Config, location)):
+        kind, why = type_at(Config, location), _WHY
+        if SecretStr in alternatives(kind):
+            why = _WHY_URL if kind_of(kind) == kind_of(SecretUrl) else _WHY
             secret = not variable_of(SecretStr(value))
         else:
             # A section's own keys are known; what people name themselves says what it is.
@@ -90,7 +93,7 @@ def _of_configuration(config: Config, text: str) -> Iterator[Problem]:
             secret = bool(find(value)) or (free and is_secret(str(location[-1]), value))
         if secret:
             key = spell_location(location)
-            yield source.problem(location, f"{key} {_WHY}: {_advice(location, config)}")
+            yield source.problem(location, f"{key} {why}: {_advice(location, config)}")
 
 
 def _leaves(data: Any, location: Location) -> Iterator[tuple[Location, Any]]:
@@ -113,7 +116,7 @@ def _advice(location: Location, config: Config) -> str:
             f"take it out; {create} {secret} --from-literal=url=…` and `argo: {{scheduler: {{storeSecret: {secret}}}}}`"
         )
     secret = config.argo.scheduler.environment_secret or _SECRET
-    by_name = location[0] == "notify"
+    by_name = location[0] in {"notify", "events"}
     variable = "_".join(spell(str(step)) for step in location) if by_name else variable_at(location)
     do = f"write ${{{variable}}} there" if by_name else "take it out"
     return (

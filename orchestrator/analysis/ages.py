@@ -2,7 +2,8 @@
 
 It goes by the name and not by the target, because an image that is built again has another digest. A file holds, for
 each key of a finding (`MergedFinding.key`), when the first run that found it was planned, and which scans found it. It
-forgets a finding when every scan that found it has ended ok since without finding it.
+forgets a finding when every scan that found it has ended ok since without finding it. Files of several names become
+durable together (`FilesTogether`): what is not settled is as before, and the same run done again makes it the same.
 
 The modification time of a file is the moment when the newest run that it knows of was planned, so that a run in which
 nothing has changed writes nothing. Of an older run that is aggregated later only earlier dates are taken.
@@ -13,13 +14,15 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
 from orchestrator.model import Document, MergedFinding
 from orchestrator.model.documents import encode, spell_time
 from orchestrator.results.ledger import moment
-from orchestrator.volume.layout import Volume, write_atomic
+from orchestrator.volume.layout import Volume
+from orchestrator.volume.together import FilesTogether
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +54,7 @@ class _Memory(Document, frozen=True):
 
 
 class Ages:
-    """Dates the findings of one run."""
+    """Dates the findings of one run; a context manager: what is not settled when it ends is not remembered."""
 
     def __init__(self, volume: Volume, run_created: str) -> None:
         """Begin.
@@ -61,9 +64,24 @@ class Ages:
             run_created: when the run was planned, RFC 3339 with a time zone.
         """
         self._volume = volume
+        self._files = FilesTogether()
         created = moment(run_created)
         self._seconds = int(created.timestamp()) if created else 0
         self._created = spell_time(created) if created else run_created
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._files.__exit__(*error)
+
+    def settle(self) -> None:
+        """Make durable what was remembered of every target so far.
+
+        Raises:
+            OSError: the volume cannot be written.
+        """
+        self._files.settle()
 
     def date(
         self, references: Iterable[str], platform: str, findings: Sequence[MergedFinding], ran: Collection[str]
@@ -83,7 +101,9 @@ class Ages:
         """
         found: dict[str, frozenset[str]] = {}
         self.gather(findings, found)
-        return self.dated(findings, self.remember(references, platform, found, ran))
+        dates = self.remember(references, platform, found, ran)
+        self.settle()
+        return self.dated(findings, dates)
 
     def gather(self, findings: Sequence[MergedFinding], found: dict[str, frozenset[str]]) -> None:
         """Add to what was found in a target, by key the scans that found it, some of its findings."""
@@ -96,6 +116,8 @@ class Ages:
         self, references: Iterable[str], platform: str, found: Mapping[str, frozenset[str]], ran: Collection[str]
     ) -> dict[str, str]:
         """Remember what was found in a target; gives by key when each was first seen, where that is before this run.
+
+        It is on the volume for certain once it is settled.
 
         Args:
             references: as of `date`.
@@ -124,12 +146,12 @@ class Ages:
     ) -> _Entries:
         """Bring one file up to date; gives what is in it."""
         path = self._volume.ages(reference, platform)
+        if path in self._files:  # of another target of this run
+            self._files.settle()
         old, newest = _read(path, reference, platform)
         new = self._up_to_date(old, found, ran) if newest <= self._seconds else self._earlier(old, found)
         if new != old or newest == _DAMAGED:
-            write_atomic(path, encode(_memory(reference, platform, new)))
-            newest = max(newest, self._seconds)
-            os.utime(path, (newest, newest))
+            self._files.write(path, encode(_memory(reference, platform, new)), modified=max(newest, self._seconds))
         elif _NOTHING < newest < self._seconds:
             os.utime(path, (self._seconds, self._seconds))
         return new

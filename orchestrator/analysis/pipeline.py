@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from orchestrator.analysis.ages import Ages
 from orchestrator.analysis.feeds import read_feeds
@@ -25,23 +24,6 @@ if TYPE_CHECKING:
     from orchestrator.analysis.merge import CellFindings
     from orchestrator.model import LedgerRow, MergedFinding, Plan, Verdict
     from orchestrator.volume.layout import Volume
-
-
-@contextmanager
-def seldom_collected() -> Iterator[None]:
-    """Look for garbage in cycles hardly ever meanwhile.
-
-    Findings and what is made of them hold no cycles and are freed when the last of their target is gone; looking for
-    some among hundreds of thousands of them took a third of the time. What was there before is not looked at again.
-    """
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(2_000_000, 50, 50)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 class _Several:
@@ -72,6 +54,8 @@ class _Several:
 class Pipeline:
     """Holds what the plan says of suppression and policy; what it has seen grows only with what broke a rule.
 
+    A context manager, because of what it remembers on the volume.
+
     Everything is judged as of the moment the plan was made, so that the same run is always judged alike.
 
     Attributes:
@@ -95,6 +79,20 @@ class Pipeline:
             feeds=self._feeds,
             databases=[scan.name for scan in plan.scans if scan.database],
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ages.__exit__(*error)
+
+    def settle(self) -> None:
+        """Make durable what is remembered of findings, once every target was added.
+
+        Raises:
+            OSError: the volume cannot be written.
+        """
+        self._ages.settle()
 
     @contextmanager
     def add(self, rows: Sequence[LedgerRow], cells: Sequence[CellFindings]) -> Iterator[Parts]:

@@ -50,8 +50,18 @@ def _totals(ledger: Ledger) -> str:
             "| cells | ok | failed | skipped | coverage | findings |",
             "|---:|---:|---:|---:|---:|---:|",
             f"| {' | '.join(map(str, counts))} | {reached} | {findings} |",
+            *_from_sboms(ledger.rows),
         ]
     )
+
+
+def _from_sboms(rows: Sequence[LedgerRow]) -> list[str]:
+    """How many results rest on an SBOM that was stored earlier, and how old that may be."""
+    made = [row.source.made for row in rows if row.source is not None and row.holds]
+    if not made:
+        return []
+    cells = "cell was" if len(made) == 1 else "cells were"
+    return ["", f"{len(made)} {cells} answered from stored SBOMs, the oldest of {min(made)}."]
 
 
 def _policy(ledger: Ledger) -> str:

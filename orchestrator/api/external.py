@@ -14,13 +14,14 @@ import secrets
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from orchestrator.errors import NotKnownError
+from orchestrator.errors import NotKnownError, NotTheirsError
 from orchestrator.scanners.rules import volume_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from orchestrator.config.loading import Config
+    from orchestrator.queries.store import Store
     from orchestrator.store.put_results import PutResult
     from orchestrator.volume.layout import Volume
 
@@ -51,6 +52,8 @@ class StoredReport(NamedTuple):
 def put_result(config: Config, image: str, report: bytes, *, by: str, owner: str = "") -> Put:
     """Make a CycloneDX document the result of an image; the same one again changes nothing.
 
+    Its run has the files of any other but the BOM and `report.html`, which are made when somebody asks for them.
+
     Args:
         config: names the volume and the store.
         image: its name or digest.
@@ -64,30 +67,34 @@ def put_result(config: Config, image: str, report: bytes, *, by: str, owner: str
     """
     from orchestrator.planning.external import EXTERNAL, external_plan, target_of
     from orchestrator.queries.opening import asking
-    from orchestrator.results.reports import parse_report
+    from orchestrator.results.cells import ReadReport
+    from orchestrator.results.reports import parse_valid_bom
     from orchestrator.steps.aggregate import aggregate
     from orchestrator.upkeep.plans import write_plan
     from orchestrator.volume.layout import write_atomic
     from orchestrator.volume.records import Records, now
 
     target = target_of(config, image, owner=owner)
-    parse_report(EXTERNAL.format, report)
-    _validate(report)
+    read = parse_valid_bom(report)
     volume, moment = volume_of(config), datetime.now(UTC)
     digest = f"sha256:{hashlib.sha256(report).hexdigest()}"
     with asking(volume, config) as store:
         target = _known(store.targets(target.digest) if target.digest else (), target)
         known = store.put_result(EXTERNAL.name, target.id)
-        if known is not None and (known.digest, known.image) == (digest, image):
+        same = known is not None and (known.digest, known.image) == (digest, image)
+        # Put again by who answers for the image: else they would not see what somebody without an owner had put.
+        if known is not None and same and (not owner or owner in store.owners_of_targets([target.id])):
             return Put(target.id, known.run, changed=False)
         # Sorts by time, and after what an earlier second brought.
         run = f"put-{moment:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(3)}"
         plan = external_plan(config, target, run=run, now=moment)
         write_plan(plan, volume)
-        write_atomic(volume.cell(run, target.id, EXTERNAL.name) / EXTERNAL.report, report)
+        path = volume.cell(run, target.id, EXTERNAL.name) / EXTERNAL.report
+        write_atomic(path, report)
         records = Records(volume, run)
         records.write(target.id, EXTERNAL.name, records.attempt(target.id, EXTERNAL.name), finished=now(), put_by=by)
-        aggregate(plan, volume)
+        written = ReadReport(read, digest, len(report), path.stat().st_mtime)
+        aggregate(plan, volume, reports={(target.id, EXTERNAL.name): written}, whole=False)
         store.take_in(volume, run)
     return Put(target.id, run, changed=True)
 
@@ -133,52 +140,123 @@ def reports_of(config: Config, found: tuple[PutResult, ...]) -> Iterator[tuple[P
             yield one, report
 
 
-def delete_result(config: Config, image: str) -> tuple[str, ...]:
-    """Delete what was put for an image, of now and earlier, from the volume and from the store.
+def delete_result(
+    config: Config, image: str, *, by: str, owners: Collection[str] | None = None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Delete every result that there is of an image: what was put for it, and what our own scans found.
+
+    See `delete_results_of`, which does that for each target that the name or digest means.
+
+    Args:
+        config: names the volume and the store.
+        image: its name or digest.
+        by: who wants it.
+        owners: whose targets the caller may act on; None for everybody's.
 
     Returns:
-        The runs that are gone.
+        The targets, and the runs that are gone with what was put.
 
     Raises:
-        NotKnownError: nothing was put for it.
+        NotKnownError: there is no result of it.
+        NotTheirsError: it is of other owners, too.
         UsageError: it is no name of an image.
     """
     from orchestrator.queries.opening import asking
 
     volume = volume_of(config)
     with asking(volume, config) as store:
-        return _delete(store, volume, _find(store, config, image))
+        targets = _meant(store, config, image)
+        if not targets:
+            raise NotKnownError(f"there is no result of {image}")
+        _require_theirs(store, targets, owners)
+        gone = [run for target in targets for run in _delete(store, volume, target, by=by, image=image)]
+    return targets, tuple(gone)
 
 
-def delete_results_of(config: Config, target: str) -> tuple[str, ...]:
-    """The same for a target by its id: its names may be those of other targets, too.
+def delete_results_of(
+    config: Config, target: str, *, by: str, owners: Collection[str] | None = None
+) -> tuple[str, ...]:
+    """Delete every result that there is of a target, from the store and, of what was put, from the volume.
+
+    What our own runs wrote stays as it is, and a deletion is written down beside it: no question, list or export shows
+    these results any more, until there is a newer one.
+
+    Args:
+        config: names the volume and the store.
+        target: its id; its names may be those of other targets, too.
+        by: who wants it.
+        owners: as for `delete_result`.
+
+    Returns:
+        The runs that are gone with what was put.
 
     Raises:
-        NotKnownError: nothing was put for it.
+        NotKnownError: there is no result of it.
+        NotTheirsError: it is of other owners, too.
     """
-    from orchestrator.planning.external import EXTERNAL
     from orchestrator.queries.opening import asking
 
     volume = volume_of(config)
     with asking(volume, config) as store:
-        found = store.put_result(EXTERNAL.name, target)
-        if found is None:
-            raise NotKnownError(f"no result of {target} was put")
-        return _delete(store, volume, found)
+        if not _has_results(store, target):
+            raise NotKnownError(f"there is no result of {target}")
+        _require_theirs(store, (target,), owners)
+        return _delete(store, volume, target, by=by, image="")
 
 
-def _delete(store: Any, volume: Volume, found: PutResult) -> tuple[str, ...]:
+def _delete(store: Store, volume: Volume, target: str, *, by: str, image: str) -> tuple[str, ...]:
     from orchestrator.kit.removal import remove
     from orchestrator.planning.external import EXTERNAL
+    from orchestrator.results import deletions
 
-    runs: tuple[str, ...] = store.runs_that_put(EXTERNAL.name, found.target)
-    for run in runs:
+    now = datetime.now(UTC)
+    # First of all: what is interrupted after this is not seen again, and is deleted by the next call.
+    deletions.delete(volume, target, by=by, image=image, runs=store.runs_since(target, now), now=now)
+    put = store.runs_that_put(EXTERNAL.name, target)
+    for run in put:
         # The ledger goes first: without it nothing is imported again.
         for path in (volume.results(run), volume.plan(run), volume.run(run)):
             if path.exists():
                 remove(path)
-    store.forget(runs)
-    return runs
+    store.forget(put)
+    store.forget_results([target])
+    return put
+
+
+def _meant(store: Store, config: Config, image: str) -> tuple[str, ...]:
+    """The targets with results that somebody means by the name or digest of an image."""
+    from orchestrator.planning.external import target_of
+
+    target = target_of(config, image)
+    if target.digest:
+        asked = {target.id, *store.targets(target.digest)}
+    else:
+        called = {target.id, *store.targets_called(target.reference)}
+        meant = {one.target: one.references for one in store.targets_by_id(called)}
+        # Those too that it meant earlier, or it would mean them again; but not what another name means now.
+        asked = {one for one in called if one not in meant or target.reference in meant[one]}
+    return tuple(each for each in sorted(asked) if _has_results(store, each))
+
+
+def _has_results(store: Store, target: str) -> bool:
+    view = store.target(target)
+    return view is not None and bool(view.states)
+
+
+def _require_theirs(store: Store, targets: Collection[str], owners: Collection[str] | None) -> None:
+    """See that some targets are of no others than these owners.
+
+    Raises:
+        NotKnownError: they are of none of these.
+        NotTheirsError: they are of others, too.
+    """
+    if owners is None:
+        return
+    of_all = store.owners_of_targets(targets)
+    if not of_all & set(owners):
+        raise NotKnownError("there is no such result")
+    if of_all - set(owners):
+        raise NotTheirsError("the image is of other owners, too, who would lose their results; ask one who may do that")
 
 
 def read_put(volume: Volume, found: PutResult) -> bytes | None:
@@ -211,20 +289,3 @@ def _known(known: tuple[str, ...], target: Any) -> Any:
     import msgspec
 
     return msgspec.structs.replace(target, id=known[0]) if len(known) == 1 else target
-
-
-def _validate(report: bytes) -> None:
-    """Refuse what the schema of its version of CycloneDX refuses.
-
-    Raises:
-        ReportError: it is not valid; the message has the first places.
-    """
-    from typing import Any as Json
-
-    from orchestrator.findings.decoding import decode_json
-    from orchestrator.findings.interface import ReportError
-    from orchestrator.results.bom.validity import mistakes
-
-    document = decode_json(report, dict[str, Json], what="a CycloneDX document")
-    if wrong := mistakes(document):
-        raise ReportError(f"the document is not valid CycloneDX {document.get('specVersion')}: {'; '.join(wrong)}")

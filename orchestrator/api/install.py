@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.admission.files import signer_files
 from orchestrator.catalog.lock_file import LOCK
 from orchestrator.config.file import CONFIG_FILE
 from orchestrator.config.scanners import DISTRUSTED
@@ -14,10 +15,10 @@ from orchestrator.kit.advice import ours
 from orchestrator.kit.sources import SourceError, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.config.loading import Config
-    from orchestrator.workflows.install import Overlay
+    from orchestrator.workflows.install import InstallPart, Overlay
 
 _log = logging.getLogger(__name__)
 
@@ -39,20 +40,54 @@ def install(config: Config, overlay: Overlay | str = "single-node", *, strict: b
     return install.render(config, install.Overlay(overlay), contents=_contents(config))
 
 
-def install_controller(config: Config) -> str:
-    """The definition of `ScanMatrix` resources and their controller, as one YAML stream.
+def install_parts(config: Config, parts: Sequence[InstallPart]) -> str:
+    """Optional parts alone, as one YAML stream: the service, the controller of `ScanMatrix` resources, `admission`.
 
     Args:
-        config: names the image, and where the API server is.
+        config: names the image and where the API server is; for the service, it is what was installed.
+        parts: which.
+
+    Raises:
+        UsageError: the service is among them, and there is no configuration, or one with a secret in it; or the rules
+            of `admission` are, and there are none.
     """
     from orchestrator.workflows import install
     from orchestrator.workflows.manifests import to_yaml
 
-    return to_yaml(install.controller(config))
+    groups = install.parts(config, parts, contents=_contents_of(config, parts))
+    return to_yaml([one for objects in groups.values() for one in objects])
 
 
-def install_shared(config: Config) -> tuple[list[dict[str, Any]], str]:
+def write_parts(config: Config, parts: Sequence[InstallPart], folder: Path | str) -> list[Path]:
+    """The same as a folder for `kubectl apply -k`; returns its files.
+
+    Raises:
+        UsageError: as `install_parts`.
+    """
+    from orchestrator.workflows import install
+
+    return _write(folder, install.files_of_parts(config, parts, contents=_contents_of(config, parts)))
+
+
+def _contents_of(config: Config, parts: Sequence[InstallPart]) -> dict[str, str]:
+    from orchestrator.workflows.overlays import InstallPart
+
+    if InstallPart.SERVICE in parts and config.path is None:
+        raise UsageError(
+            f"the service reads the configuration of an installation, and there is no {CONFIG_FILE} in this folder:"
+            " name the one that was installed by `--config`"
+        )
+    if InstallPart.ADMISSION in parts and config.admission is None and config.allow is None:
+        raise UsageError(f"{config.file}: there are no rules for a cluster: write them under `admission`")
+    return _contents(config)
+
+
+def install_shared(config: Config, *, served: bool = False) -> tuple[list[dict[str, Any]], str]:
     """What a namespace needs that has other pods too, as objects; and the digest by which its configuration is known.
+
+    Args:
+        config: what the objects follow from.
+        served: with the REST service.
 
     Raises:
         UsageError: it cannot be written, or has a secret in it.
@@ -61,7 +96,7 @@ def install_shared(config: Config) -> tuple[list[dict[str, Any]], str]:
     from orchestrator.workflows.install.scheduler import digest_of
 
     contents = _contents(config)
-    return install.shared(config, contents=contents), digest_of(contents)
+    return install.shared(config, contents=contents, served=served), digest_of(contents)
 
 
 def write_install(
@@ -72,19 +107,25 @@ def write_install(
     Raises:
         UsageError: as `install`; or the folder was written before, and what it names cannot be changed to this.
     """
-    from orchestrator.volume.layout import PUBLIC, write_atomic
     from orchestrator.workflows import install
     from orchestrator.workflows.install import changes
 
     kind = install.Overlay(overlay)
     _judge(config, kind, whole=True, strict=strict)
-    files, written = install.files(config, kind, contents=_contents(config)), []
+    files = install.files(config, kind, contents=_contents(config))
     before, after = install.objects_of(Path(folder), kind), install.objects_in(files, kind)
     _refuse(changes.refusals(before, after), f"{folder} was written for")
     for left in changes.gone(before, after):
         _log.warning(
             "%s is no longer in the configuration: %s removes it", changes.key(left), ours("install", "--prune")
         )
+    return _write(folder, files)
+
+
+def _write(folder: Path | str, files: Mapping[str, str]) -> list[Path]:
+    from orchestrator.volume.layout import PUBLIC, write_atomic
+
+    written = []
     for name, text in files.items():
         written.append(Path(folder) / name)
         write_atomic(written[-1], text.encode(), mode=PUBLIC)
@@ -141,10 +182,15 @@ def prune_install(config: Config, overlay: Overlay | str = "single-node") -> tup
 
 
 def _objects(config: Config, overlay: Overlay | str) -> list[dict[str, Any]]:
-    """What `install` gives, as objects."""
+    """What `install` gives, and the service and the rules of `admission`, which may be installed beside it or not."""
     from orchestrator.workflows import install
 
-    return install.objects(config, install.Overlay(overlay), contents=_contents(config))
+    contents = _contents(config)
+    beside = install.parts(config, [install.InstallPart.SERVICE, install.InstallPart.ADMISSION], contents=contents)
+    return [
+        *install.objects(config, install.Overlay(overlay), contents=contents),
+        *(one for objects in beside.values() for one in objects),
+    ]
 
 
 def _goes(one: dict[str, Any]) -> bool:
@@ -208,7 +254,10 @@ def _contents(config: Config) -> dict[str, str]:
     named = [source.csv.path for source in config.targets if source.csv and source.csv.git is None]
     named += config.scans.templates
     named += _suppression_files(config)
+    named += dict.fromkeys(name for _, name in signer_files(config))
     named += [] if config.scanners.deny_file is None else [config.scanners.deny_file]
+    plugins = config.events.jobs.plugins if config.events.jobs else ()
+    named += plugins
     named += [name for name in (LOCK, DISTRUSTED) if (config.base / name).exists()]
     found = {CONFIG_FILE: config.path.read_text(encoding="utf-8")}
     for name in named:
@@ -216,6 +265,7 @@ def _contents(config: Config) -> dict[str, str]:
             raise UsageError(
                 f"{config.file}: {name!r} cannot be put into a ConfigMap, which has no folders: put the file beside the"
                 " configuration, or keep both in git (`config-git`)"
+                + ("; instead of a folder of plugins, name the file of each" if name in plugins else "")
             )
         found[name] = read_text(config.base / name, name=name, marked=True)
     return found

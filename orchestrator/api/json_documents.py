@@ -29,6 +29,17 @@ DOCUMENTS = {
     "history": "When findings came and went: scanmatrix store history --output json",
     "imported": "What was imported: scanmatrix store import --output json",
     "pruned": "What was deleted: scanmatrix store prune --output json",
+    "runs": "Runs that have finished: scanmatrix results list --output json",
+    "deliveries": "Who was notified: scanmatrix results notify --output json",
+    "diagnosis": "What is installed: scanmatrix doctor --output json",
+    "scans": "The scans: scanmatrix templates --output json",
+    "plugins": "The plugins: scanmatrix plugins --output json",
+    "explanations": "What keys of files mean: scanmatrix explain FIELD --output json",
+    "problems": "Mistakes in files: scanmatrix lint --output json",
+    "locked": "What became of scanmatrix.lock: scanmatrix lock --output json",
+    "admission": "Which images may run: scanmatrix admit --output json",
+    "distrust": "Scanners that are not trusted: scanmatrix distrust --output json",
+    "backlog": "How fresh the results are: scanmatrix schedule --show --output json",
 }
 
 
@@ -38,10 +49,15 @@ def document_schema(name: str) -> dict[str, Any]:
     Args:
         name: one of `DOCUMENTS`.
     """
+    from orchestrator.api import printed
     from orchestrator.api.answers import HistoryAnswer, OverviewAnswer, StaleAnswer, TargetsAnswer
+    from orchestrator.api.doctor.diagnosis import Diagnosis
     from orchestrator.config.json_schema import schema_of_document
     from orchestrator.model import Ledger, MergedRow, Plan, RunStatus
+    from orchestrator.notifications.interface import DeliveriesList
     from orchestrator.queries.difference import Difference
+    from orchestrator.results.overview import RunsList
+    from orchestrator.store.backlog.messages import Backlog
     from orchestrator.store.documents import Pruned, TakenInAll
 
     rows: dict[str, type[Document]] = {"findings": MergedRow, "differences": Difference}
@@ -57,6 +73,17 @@ def document_schema(name: str) -> dict[str, Any]:
         "history": HistoryAnswer,
         "imported": TakenInAll,
         "pruned": Pruned,
+        "runs": RunsList,
+        "deliveries": DeliveriesList,
+        "diagnosis": Diagnosis,
+        "scans": printed.ScansList,
+        "plugins": printed.PluginsList,
+        "explanations": printed.ExplanationsList,
+        "problems": printed.ProblemsList,
+        "locked": printed.LockedList,
+        "admission": printed.AdmissionsList,
+        "distrust": printed.DistrustedList,
+        "backlog": Backlog,
     }
     found = schema_of_document(kinds[name], DOCUMENTS[name])
     for definition in found["$defs"].values():
@@ -124,7 +151,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
         kind = value.__struct_config__
         version = {} if kind.tag_field is None else {kind.tag_field: kind.tag}
-        return version | {field: plain(getattr(value, field)) for field in value.__struct_fields__}
+        fields = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
+        return version | {key: plain(getattr(value, field)) for field, key in fields}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, dict):

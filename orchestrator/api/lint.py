@@ -1,48 +1,44 @@
 """Any file of ours, checked by itself, distinguished by content.
 
-A configuration, a CSV of targets, a scan template, an ignore file or a VEX document.
+A configuration, a CSV of targets, a scan template, a job configuration, a plugin, an ignore file or a VEX document.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from orchestrator import engines
+from orchestrator.admission.files import missing_files
 from orchestrator.analysis.suppression import vex
-from orchestrator.analysis.suppression.rules import KEY as RULES_KEY
 from orchestrator.analysis.suppression.rules import parse_rules
+from orchestrator.api.jobs import plugins_of
+from orchestrator.api.lint_kinds import TABLES, find_kind
 from orchestrator.catalog.loading import load_catalog
-from orchestrator.catalog.template import TEMPLATE, read_template
+from orchestrator.catalog.template import read_template
 from orchestrator.config.file import find_config
-from orchestrator.config.keys import fields
-from orchestrator.config.loading import Config, load_config
+from orchestrator.config.loading import load_config
 from orchestrator.errors import UsageError
 from orchestrator.git.url import judge_ref, judge_url
-from orchestrator.images.reference import InvalidReference, parse
-from orchestrator.inventory.csv_file import names_targets, parse_csv
-from orchestrator.kit.sources import Problem, SourceError, read_text, suggest
-from orchestrator.kit.yaml_source import parse_yaml
+from orchestrator.images.reference import judge_reference
+from orchestrator.inventory.csv_file import parse_csv
+from orchestrator.jobs.plugins import read_plugin
+from orchestrator.kit.sources import Problem, SourceError, read_text
 from orchestrator.model import TargetKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from orchestrator.config.loading import Config
     from orchestrator.model import Scan
-
-_NONE_OF_OURS = (
-    f"is not a file of scanmatrix: a configuration has keys such as `targets`, an ignore file has `{RULES_KEY}`,"
-    " a scan template has `name`"
-)
-_TABLES = frozenset({".csv", ".tsv"})
-Kind = Literal["config", "csv", "template", "ignore"]
 
 
 def lint_file(path: Path, config: Path | None = None) -> list[Problem]:
-    """What is wrong with a file of ours, in the order of its lines; nothing when it is fine.
+    """What is wrong with a file of ours, and what is perhaps not meant so, in the order of its lines.
 
     No network is used, and no environment variable. Scans of a CSV and of an ignore file are looked up in the catalog
-    of the `scanmatrix.yaml` beside it, or among the shipped ones when there is none.
+    of the `scanmatrix.yaml` beside it, or among the shipped ones when there is none; plugins of a job configuration
+    likewise.
 
     Args:
         path: the file.
@@ -52,12 +48,19 @@ def lint_file(path: Path, config: Path | None = None) -> list[Problem]:
         document = vex.parse(data, str(path))
         return [*document.problems, *document.mistakes]
     try:
-        text = read_text(path, marked=path.suffix.lower() in _TABLES)
+        text = read_text(path, marked=path.suffix.lower() in TABLES)
         match find_kind(text, path):
             case "csv":
                 problems = list(_lint_csv(path, text, config))
             case "template":
                 read_template(path)
+                problems = []
+            case "job":
+                from orchestrator.api.lint_jobs import lint_job
+
+                problems = list(lint_job(path, _config_of(path, config)))
+            case "plugin":
+                read_plugin(path)
                 problems = []
             case "ignore":
                 parse_rules(text, str(path), scans=tuple(_catalog_of(path, config)))
@@ -69,33 +72,11 @@ def lint_file(path: Path, config: Path | None = None) -> list[Problem]:
     return sorted(problems, key=lambda problem: (problem.file, problem.line))
 
 
-def find_kind(text: str, path: Path) -> Kind:
-    """Which file of ours this is meant to be.
-
-    Raises:
-        SourceError: it is meant to be YAML but is none, or is a file of something else.
-    """
-    if path.suffix.lower() in _TABLES or names_targets(text):
-        return "csv"
-    source = parse_yaml(text, str(path))
-    keys = set(source.data) if isinstance(source.data, dict) else set()
-    if {"apiVersion", "kind"} <= keys:
-        raise SourceError([source.problem((), "is a Kubernetes manifest, not a file of scanmatrix")])
-    if RULES_KEY in keys:
-        return "ignore"
-    ours, theirs = set(fields(Config)), set(fields(TEMPLATE.section))
-    if not keys & (ours | theirs):
-        known = [RULES_KEY, *ours, *theirs]
-        misspelt = [(key, meant) for key in sorted(keys) if (meant := suggest(key, known))]
-        problems = [source.problem((key,), f"unknown key {key!r}{meant}") for key, meant in misspelt]
-        raise SourceError(problems or [source.problem((), _NONE_OF_OURS)])
-    return "template" if len(keys & (theirs - ours)) > len(keys & (ours - theirs)) else "config"
-
-
 def _lint_config(path: Path) -> Iterator[Problem]:
     """Its own mistakes, scans that do not exist, malformed references and URLs, and files that are not there."""
     config = load_config(path, environment={})
     load_catalog(config)
+    yield from _lint_plugins(config)
     if wrong := engines.unknown(config.engine):
         yield config.wrong(("engine",), wrong)
     if config.store.url:
@@ -106,12 +87,13 @@ def _lint_config(path: Path) -> Iterator[Problem]:
         except UsageError as error:
             yield config.problem(("store", "url"), str(error))
     yield from vex.paths(config)[1]
+    yield from missing_files(config)
     rules = config.suppression.rules
     if rules is not None and not (config.base / Path(rules).expanduser()).is_file():
         yield config.wrong(("suppression", "rules"), f"there is no file {rules!r}")
     for index, target in enumerate(config.targets):
         location = ("targets", index)
-        if target.image is not None and (wrong := _judge_reference(target.image)):
+        if target.image is not None and (wrong := judge_reference(target.image)):
             yield config.wrong((*location, "image"), wrong)
         if target.repository is not None and (wrong := _judge_repository(target.repository.url, target.repository.ref)):
             yield config.wrong((*location, "repository"), wrong)
@@ -120,19 +102,33 @@ def _lint_config(path: Path) -> Iterator[Problem]:
             yield config.wrong((*location, "csv", "path"), f"there is no file {local!r}")
 
 
+def _lint_plugins(config: Config) -> Iterator[Problem]:
+    """Folders and files that are not there, and what is wrong with the plugins in those that are."""
+    for index, place in enumerate(config.events.jobs.plugins if config.events.jobs else ()):
+        if not (config.base / place).exists():
+            yield config.wrong(("events", "jobs", "plugins", index), f"there is no folder or file {place!r}")
+            return
+    plugins_of(config)
+
+
 def _lint_csv(path: Path, text: str, config: Path | None) -> Iterator[Problem]:
     """Its own mistakes, and malformed references and URLs, which planning would make failed rows."""
     for entry in parse_csv(text, str(path), tuple(_catalog_of(path, config))):
         is_repository = entry.kind is TargetKind.REPOSITORY
-        wrong = _judge_repository(entry.reference, entry.ref) if is_repository else _judge_reference(entry.reference)
+        wrong = _judge_repository(entry.reference, entry.ref) if is_repository else judge_reference(entry.reference)
         if wrong:
             yield Problem(str(path), int(entry.origin.rpartition(":")[2]), wrong)
 
 
+def _config_of(path: Path, config: Path | None) -> Config | None:
+    """A configuration, or the one in the same folder; None where there is none."""
+    config = config or find_config(path.parent)
+    return None if config is None else load_config(config, environment={})
+
+
 def _catalog_of(path: Path, config: Path | None) -> dict[str, Scan]:
     """The scans of a configuration, or of the one in the same folder, or the shipped ones."""
-    config = config or find_config(path.parent)
-    return load_catalog(load_config(config, environment={}) if config is not None else None)
+    return load_catalog(_config_of(path, config))
 
 
 def _vex(path: Path) -> bytes | None:
@@ -143,15 +139,6 @@ def _vex(path: Path) -> bytes | None:
     except OSError:
         return None
     return data if vex.is_vex(data) else None
-
-
-def _judge_reference(reference: str) -> str:
-    """Why an image's name is malformed; empty when it is not."""
-    try:
-        parse(reference)
-    except InvalidReference as error:
-        return str(error)
-    return ""
 
 
 def _judge_repository(url: str, ref: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from orchestrator.errors import UsageError
 from orchestrator.scanners.rules import volume_of
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from orchestrator.config.loading import Config
-    from orchestrator.model import MergedRow, Outcome
+    from orchestrator.model import MergedRow, Outcome, RunStatus
     from orchestrator.model.suppression import Suppression
     from orchestrator.queries.choice import Choice
     from orchestrator.queries.known_targets import KnownTarget
@@ -23,8 +24,18 @@ if TYPE_CHECKING:
     from orchestrator.queries.store import Store
     from orchestrator.results.coverage import Coverage
     from orchestrator.results.overview import RunSummary
+    from orchestrator.results.run import RunResults
+    from orchestrator.store.backlog.messages import Backlog
     from orchestrator.store.documents import TargetView
     from orchestrator.store.listing import WorkloadPlace
+
+#: Cells of all runs of one page, at most, unless its first run has more.
+_MOST_CELLS = 20_000
+#: Findings of a run that one page looks at, at most.
+_MOST_LOOKED_AT = 50_000
+
+#: Failed cells that the backlog lists.
+_HELD = 10
 
 
 def runs_page(config: Config, before: tuple[int, str] | None, limit: int) -> tuple[RunSummary, ...]:
@@ -43,6 +54,73 @@ def run_summary(config: Config, run: str) -> RunSummary | None:
     """One run that has finished, in numbers; None where there is none of that id."""
     with _asking(config) as store:
         return store.run_summary(run)
+
+
+def statuses_page(config: Config, after: str | None, limit: int) -> RowsPage[RunStatus, str]:
+    """How runs stand that the engine knows, the newest first.
+
+    Args:
+        config: names the engine.
+        after: the last run of the page before; None to begin.
+        limit: most of them.
+
+    Raises:
+        UsageError: that run is not known any more.
+    """
+    from orchestrator.api import run as run_api
+    from orchestrator.queries.pages import RowsPage
+
+    found = run_api.list_runs(config)
+    names = [status.run for status in found]
+    if after is not None and after not in names:
+        raise UsageError(f"run {after}, after which this page begins, is not known any more; begin with the first page")
+    begin = 0 if after is None else names.index(after) + 1
+    rows: list[RunStatus] = []
+    cells = 0
+    for status in found[begin : begin + limit]:
+        cells += len(status.cells)
+        if rows and cells > _MOST_CELLS:
+            break
+        rows.append(status)
+    return RowsPage(tuple(rows), rows[-1].run if begin + len(rows) < len(found) else None)
+
+
+def run_findings_page(results: RunResults, choice: Choice, after: int, limit: int) -> RowsPage[MergedRow, int]:
+    """Merged findings of one run, in the order in which they lie there.
+
+    Args:
+        results: of the run.
+        choice: which of them.
+        after: how many rows of the file the pages before have looked at.
+        limit: most of them.
+
+    Raises:
+        UsageError: there is no such kind of finding.
+        NoResultsError: the run has none, or they are damaged.
+    """
+    from orchestrator.queries.choice import chosen
+    from orchestrator.queries.pages import RowsPage
+
+    is_chosen = chosen(choice)
+    rows: list[MergedRow] = []
+    with results.open_merged() as merged:
+        for number, row in merged.following(after):
+            if number >= after + _MOST_LOOKED_AT or len(rows) >= limit:
+                return RowsPage(tuple(rows), number)
+            if is_chosen(row):
+                rows.append(row)
+    return RowsPage(tuple(rows), None)
+
+
+def backlog(config: Config) -> Backlog:
+    """How fresh everything is that a scheduler keeps fresh.
+
+    Raises:
+        StoreUrlError: the store's URL cannot be used, or its driver is not installed.
+        StoreGoneError: the database does not answer.
+    """
+    with _asking(config) as store:
+        return store.backlog(datetime.now(UTC), held=_HELD)
 
 
 def visible(config: Config, targets: Collection[str]) -> set[str]:

@@ -79,10 +79,15 @@ def load_config(
         changes["volume"] = config.volume.model_copy(update={"path": _folder(volume)})
     if strict:
         changes["scanners"] = config.scanners.model_copy(update={"strict": True})
-    if fail_on is not None:
-        changes["policy"] = msgspec.structs.replace(config.policy, severity=fail_on)
-    config = config.model_copy(update=changes).selecting(selection(references, targets))
+    config = failing_on(config.model_copy(update=changes).selecting(selection(references, targets)), fail_on)
     return config if downloads else without_downloads(config)
+
+
+def failing_on(config: Config, severity: Severity | None) -> Config:
+    """The configuration with another `severity` of its policy; None leaves it as it is."""
+    if severity is None:
+        return config
+    return config.model_copy(update={"policy": msgspec.structs.replace(config.policy, severity=severity)})
 
 
 def selection(references: Sequence[str], globs: Sequence[str]) -> TargetSelection:

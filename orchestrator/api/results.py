@@ -1,22 +1,18 @@
-"""What people do with the results of runs that have ended: read, compare, search, export, tell.
+"""What people ask of the results of runs that have ended: to read, compare and search them.
 
 results = open_results(config)                    # of the latest run
 results.merged                                    # a pandas DataFrame
 differences(config, results.run)                  # what is new, what is fixed
 who_has(config, "CVE-2021-44228")
-export(config, results.run, "html", to="report.html")
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import NotKnownError, UsageError
 from orchestrator.kit.advice import ours
 from orchestrator.kit.ids import folded
 from orchestrator.kit.sources import suggest
@@ -28,17 +24,14 @@ _log = logging.getLogger(__name__)
 _OF_VULNERABILITIES = ("CVE-", "GHSA-")
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from datetime import datetime
-    from typing import BinaryIO
 
     import pandas as pd
 
     from orchestrator.analysis.highlights import Highlights
     from orchestrator.config.loading import Config
     from orchestrator.model import Ledger, MergedRow, Severity
-    from orchestrator.notifications.interface import Delivery
     from orchestrator.queries.choice import Choice
     from orchestrator.queries.difference import Difference
     from orchestrator.queries.store import Store
@@ -56,7 +49,8 @@ def open_results(config: Config, run: str | None = None) -> RunResults:
         run: id of the run; None for the one that finished last.
 
     Raises:
-        UsageError: no run has finished on this volume, or not this one.
+        UsageError: no run has finished on this volume.
+        NotKnownError: others have, but not this one.
     """
     from orchestrator.results.finished import finished_runs
     from orchestrator.results.run import RunResults
@@ -71,7 +65,7 @@ def open_results(config: Config, run: str | None = None) -> RunResults:
     if run is not None and run not in finished:
         shown = ", ".join(finished[:3]) or "none"
         near = suggest(run, finished)
-        raise UsageError(f"run {run} has not finished on {volume.root}{near}; the latest that did: {shown}")
+        raise NotKnownError(f"run {run} has not finished on {volume.root}{near} (the latest that did: {shown})")
     return RunResults(volume, finished[0] if run is None else run)
 
 
@@ -82,7 +76,7 @@ def list_results(config: Config, *, most: int | None = None) -> tuple[RunSummary
         config: names the volume and the store.
         most: of them; None for all.
     """
-    with _asking(config) as store:
+    with asking_store(config) as store:
         return store.overview(most)
 
 
@@ -109,7 +103,7 @@ def findings_now(config: Config, choice: Choice | None = None) -> tuple[list[Mer
     """
     from orchestrator.queries.choice import Choice as Wanted
 
-    with _asking(config) as store:
+    with asking_store(config) as store:
         if not store.overview(1):
             open_results(config)  # says what to do
         return store.findings_now(choice or Wanted(), looks_for=looks_for(config))
@@ -147,7 +141,7 @@ def list_differences(
     between: tuple[str, str] | None = None,
 ) -> list[Difference]:
     """The same as `differences`, as typed rows, without pandas."""
-    with _asking(config) as store:
+    with asking_store(config) as store:
         if since is None and between is None:
             run = open_results(config, run).run
         return store.differences(run, since=since, between=between)
@@ -170,7 +164,7 @@ def compared(
     """
     if since is None and between is None:
         return coverage_in(open_results(config, run).ledger.rows)
-    with _asking(config) as store:
+    with asking_store(config) as store:
         return store.coverage(between=between)
 
 
@@ -195,7 +189,7 @@ def who_has(config: Config, id_: str = "", *, package: str = "") -> pd.DataFrame
 
 def find_holders(config: Config, id_: str = "", *, package: str = "", most: int = sys.maxsize) -> Holders:
     """The same as `who_has`, as typed rows, without pandas; `most` of them, the worst first."""
-    with _asking(config) as store:
+    with asking_store(config) as store:
         return store.who_has(id_, most, package=package)
 
 
@@ -215,9 +209,14 @@ def coverage(config: Config, id_: str = "", *, package: str = "") -> Coverage:
         id_: as for `who_has`.
         package: as for `who_has`.
     """
+    with asking_store(config) as store:
+        return store.coverage(kinds_asked(id_, package), looks_for=looks_for(config))
+
+
+def kinds_asked(id_: str, package: str) -> tuple[str, ...]:
+    """The kinds of findings that an answer of `who_has` can have; none for any, the arguments are its own."""
     about_packages = bool(package) or folded(id_).startswith(_OF_VULNERABILITIES)
-    with _asking(config) as store:
-        return store.coverage(("vulnerability",) if about_packages else (), looks_for=looks_for(config))
+    return ("vulnerability",) if about_packages else ()
 
 
 def looks_for(config: Config) -> dict[str, frozenset[str]]:
@@ -229,55 +228,11 @@ def looks_for(config: Config) -> dict[str, frozenset[str]]:
     return {name: kinds for name, scan in scans.items() if (kinds := kinds_of(scan)) is not None}
 
 
-def _asking(config: Config) -> AbstractContextManager[Store]:
+def asking_store(config: Config) -> AbstractContextManager[Store]:
+    """The store of a configuration, with what its volume has."""
     from orchestrator.queries.opening import asking
 
     return asking(volume_of(config), config)
-
-
-def export(config: Config, run: str | None, name: str, *, to: str = "") -> str:
-    """Write or send the results of a run by one of the exports.
-
-    Args:
-        config: names the volume, the destinations and their credentials.
-        run: id of the run; None for the latest.
-        name: of the export (`html`, `sarif`, `s3`, …).
-        to: for exports that write a file, its path; by default in the run's results folder.
-
-    Returns:
-        Where it went.
-
-    Raises:
-        UsageError: there is no such run or export, or the configuration does not say where to.
-        ExportRefusedError: the destination will not take it.
-        ExportUnavailableError: the destination cannot be reached now.
-    """
-    from orchestrator.exports import load
-
-    return load(name).export(open_results(config, run), config, to)
-
-
-@contextmanager
-def exported_text(config: Config, run: str | None, name: str) -> Iterator[BinaryIO]:
-    """One of the exports as an open file that is gone afterwards, for standard output.
-
-    Args:
-        config: as for `export`.
-        run: id of the run; None for the latest.
-        name: of an export that writes one file of text.
-
-    Raises:
-        UsageError: there is no such run or export, or it writes no such file.
-    """
-    from orchestrator.exports import load, names
-
-    if not load(name).text:
-        others = ", ".join(each for each in names() if load(each).text)
-        raise UsageError(f"{name} writes no text that could go to standard output; those that do: {others}")
-    with tempfile.TemporaryDirectory(prefix="scanmatrix-export-") as folder:
-        path = Path(export(config, run, name, to=str(Path(folder) / "export")))
-        with path.open("rb") as file:
-            yield file
 
 
 def judge(config: Config, ledger: Ledger, severity: Severity | None) -> Ledger:
@@ -315,53 +270,3 @@ def highlights(config: Config, run: str, *, most: int = 10) -> Highlights | None
     except NoResultsError as error:
         _log.warning("%s", error)
         return None
-
-
-def notify(config: Config, run: str | None = None) -> tuple[Delivery, ...]:
-    """Notify the configured recipients about what changed; nobody is notified twice about the same thing.
-
-    Raises:
-        UsageError: there is no such run.
-    """
-    from orchestrator.notifications import notify
-
-    results = open_results(config, run)
-    if not config.notify.routes:
-        return ()
-    with _asking(config) as store:
-        changed, earlier = store.differences(results.run, still=False), store.earlier(results.run)
-    return notify(config, results, changed, earlier)
-
-
-def deliver(config: Config, run: str) -> list[str]:
-    """Do everything that the configuration wants done with the results of a run: exports, then notifications.
-
-    Args:
-        config: names destinations and routes.
-        run: id of a run that has ended.
-
-    Returns:
-        What went wrong, a sentence each; it is reported, never raised, because the run itself is done. Doing it again
-        sends only what did not arrive.
-    """
-    from orchestrator.errors import ScanmatrixError
-    from orchestrator.exports.interface import NothingToExportError
-    from orchestrator.kit.guarding import guarded
-
-    trouble = []
-    for name in config.exports.always:
-        try:
-            with guarded(f"making the export {name}"):
-                export(config, run, name)
-        except NothingToExportError:
-            continue
-        except (ScanmatrixError, OSError) as error:
-            trouble.append(f"export {name}: {error}")
-    if config.notify.routes:
-        try:
-            with guarded("sending notifications"):
-                told = notify(config, run)
-        except (ScanmatrixError, OSError) as error:
-            return [*trouble, f"notifications: {error}"]
-        trouble += [f"notification by {one.route}: {one.reason}" for one in told if one.state != "sent"]
-    return trouble

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator import engines
 from orchestrator.engines.interface import Silent
-from orchestrator.engines.narrator import Narrator, plan_shown_by
+from orchestrator.engines.narrator import narrate, plan_shown_by
 from orchestrator.errors import ScanmatrixError, UsageError
 from orchestrator.kit.sources import suggest
 from orchestrator.results.ledger import read_ledger
@@ -128,12 +128,7 @@ def await_end(config: Config, run_id: str, *, observer: Observer | None = None) 
         for _ in engines.make(config).follow(run_id):
             pass
         return read_ledger(volume_of(config), run_id)
-    statuses = follow(config, run_id)
-    first = next(statuses)
-    narrator = Narrator(_plan_of(config, first), observer or Silent())
-    narrator.tell(first)
-    for status in statuses:
-        narrator.tell(status)
+    narrate(follow(config, run_id), lambda status: _plan_of(config, status), observer or Silent())
     return fetch(config, run_id)
 
 
@@ -152,7 +147,7 @@ def cancel(config: Config, run_id: str) -> tuple[str, ...]:
         Names of what was stopped: Workflows, or the process of a local engine.
 
     Raises:
-        UsageError: a local run that is not running, or not on this machine.
+        UsageError: a local run that is not running, or whose process does not hear.
     """
     return engines.make(config).cancel(run_id)
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 TITLES = {
     "configuration": "scanmatrix.yaml: the configuration",
     "template": "templates/<scan>.yaml: a scan template",
+    "job": "job/config.yaml: jobs that events start",
+    "job-older": "job/config.yaml: the older form, of which an action is its task",
+    "plugin": "plugins/<name>.yaml: a plugin that tasks of jobs may name",
     "targets-row": "A row of a CSV of targets, by the names of its columns",
     "ignore": "An ignore file",
     "lock": "scanmatrix.lock",
@@ -39,7 +42,10 @@ def schema(name: str) -> dict[str, Any]:
     from orchestrator.config.loading import Config
     from orchestrator.config.scanners import DenyFile, DistrustFile
     from orchestrator.inventory.csv_row import CsvRow
-    from orchestrator.kit.sources import suggest
+    from orchestrator.jobs.keys import JOB
+    from orchestrator.jobs.older_schema import older_schema
+    from orchestrator.jobs.plugins import PLUGIN
+    from orchestrator.kit.sources import no_such
 
     title = TITLES.get(name, "")
     if name in DOCUMENTS:
@@ -51,12 +57,16 @@ def schema(name: str) -> dict[str, Any]:
             return schema_of(DistrustFile, title, key="distrusted")
         case "lock":
             return schema_of_document(LockFile, title)
+        case "job-older":
+            return older_schema(title)
     sections: dict[str, type[Section]] = {
         "configuration": Config,
         "template": TEMPLATE.section,
+        "job": JOB.section,
+        "plugin": PLUGIN.section,
         "targets-row": CsvRow,
         "ignore": IgnoreFile,
     }
     if name not in sections:
-        raise UsageError(f"there is no schema {name!r}{suggest(name, TITLES)}; there are {', '.join(TITLES)}")
+        raise UsageError(no_such("schema", name, TITLES))
     return schema_of(sections[name], title)

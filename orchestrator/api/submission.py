@@ -8,20 +8,26 @@ submission = submitted(config, request, key="build-4711", by="ci")
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from orchestrator.errors import PermanentError, UsageError
-from orchestrator.model import Document
+from orchestrator.model import Document, Severity
 from orchestrator.model.documents import DocumentError, encode, read
 from orchestrator.scanners.rules import volume_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestrator.config.loading import Config
+    from orchestrator.config.targets import PushedAs
     from orchestrator.model import Plan
 
 _MOST = 1_000
+#: How the name of an image begins that is read from its registry.
+_IMAGE = "docker://"
 _LONGEST = 512
 
 
@@ -36,11 +42,13 @@ class RunRequest(Document, frozen=True):
         targets: images of registries, and URLs of source repositories; none for all that are configured.
         globs: instead: globs for names of configured targets.
         scans: instead of those that targets ask for.
+        fail_on: the policy's `severity`, instead of the configured one.
     """
 
     targets: tuple[str, ...] = ()
     globs: tuple[str, ...] = ()
     scans: tuple[str, ...] = ()
+    fail_on: Severity | None = None
 
 
 class RunSubmission(NamedTuple):
@@ -50,27 +58,53 @@ class RunSubmission(NamedTuple):
     known: bool
 
 
-def plan_of(config: Config, request: RunRequest, *, run: str | None = None) -> Plan:
+def plan_of(
+    config: Config,
+    request: RunRequest,
+    *,
+    run: str | None = None,
+    pushed: PushedAs | None = None,
+    owners: frozenset[str] | None = None,
+) -> Plan:
     """Plan what is asked for; nothing is written.
 
     Args:
         config: of the service.
         request: what is asked for.
         run: id of the run; made up when None.
+        pushed: of a request for one target, what is known of the push that it is about.
+        owners: whose targets the caller may have scanned; None for everybody's.
 
     Raises:
-        UsageError: a target is no image of a registry and no repository, there is nothing to scan, or no such scan.
+        UsageError: a target is no image of a registry and no repository, or of a host that callers may not name; there
+            is nothing to scan, or no such scan.
+        NotTheirsError: a target is of none of these owners.
     """
-    from orchestrator.api.plan import make_plan, selection
+    from orchestrator.api.asked_hosts import strange_hosts
+    from orchestrator.api.owned import owners_by_store
+    from orchestrator.api.plan import failing_on, make_plan, selection
 
     if len(request.targets) > _MOST or len(request.globs) > _MOST or len(request.scans) > _MOST:
         raise UsageError(f"at most {_MOST} targets, globs and scans may be named")
     names = [remote_name(name) for name in request.targets]
-    chosen = config.selecting(selection(names, request.globs))
-    return make_plan(chosen, scans=request.scans, run=run)
+    wanted = replace(selection(names, request.globs), pushed=pushed, strange=strange_hosts(config, names))
+    if owners is not None:
+        bare = [name.removeprefix(_IMAGE) for name in names]
+        wanted = replace(wanted, owners=owners, lent=owners_by_store(config, bare, owners))
+    chosen = config.selecting(wanted)
+    return make_plan(failing_on(chosen, request.fail_on), scans=request.scans, run=run)
 
 
-def submitted(config: Config, request: RunRequest, *, key: str, by: str) -> RunSubmission:
+def submitted(
+    config: Config,
+    request: RunRequest,
+    *,
+    key: str,
+    by: str,
+    pushed: PushedAs | None = None,
+    accept: Callable[[Plan], None] | None = None,
+    owners: frozenset[str] | None = None,
+) -> RunSubmission:
     """Plan a run and write its plan down; with a key that was used before, the run that was planned then.
 
     Args:
@@ -78,10 +112,14 @@ def submitted(config: Config, request: RunRequest, *, key: str, by: str) -> RunS
         request: what is asked for.
         key: by which the caller knows it again; empty for a run of its own.
         by: the caller; others' keys are others.
+        pushed: as for `plan_of`.
+        accept: judges a new plan before it is written; what it raises ends this.
+        owners: as for `plan_of`.
 
     Raises:
         RepeatedKeyError: the key was used for something else.
         UsageError: as `plan_of`.
+        NotTheirsError: likewise.
     """
     from orchestrator.upkeep.plans import read_plan, write_plan
     from orchestrator.volume.layout import write_atomic
@@ -89,7 +127,9 @@ def submitted(config: Config, request: RunRequest, *, key: str, by: str) -> RunS
 
     volume = volume_of(config)
     if not key:
-        plan = plan_of(config, request)
+        plan = plan_of(config, request, pushed=pushed, owners=owners)
+        if accept:
+            accept(plan)
         write_plan(plan, volume)
         return RunSubmission(plan, known=False)
     run = f"api-{hashlib.sha256(msgspec.json.encode([by, key])).hexdigest()[:20]}"
@@ -100,7 +140,9 @@ def submitted(config: Config, request: RunRequest, *, key: str, by: str) -> RunS
             if _read(asked) != request:
                 raise RepeatedKeyError("this idempotency key was used for something else; take another key")
             return RunSubmission(read_plan(run, volume), known=True)
-        plan = plan_of(config, request, run=run)
+        plan = plan_of(config, request, run=run, pushed=pushed, owners=owners)
+        if accept:
+            accept(plan)
         write_atomic(asked, encode(request))
         write_plan(plan, volume)
     return RunSubmission(plan, known=False)
@@ -129,7 +171,7 @@ def remote_name(name: str) -> str:
     if name.startswith("https://"):
         return name
     try:
-        return f"docker://{parse(name)}"
+        return f"{_IMAGE}{parse(name.removeprefix(_IMAGE))}"
     except InvalidReference as error:
         raise UsageError(
             f"{error}; over this interface a target is an image of a registry, or the https:// URL of a repository"

@@ -12,22 +12,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from orchestrator.api.locking import LockOutdatedError, changes, make_lock, registry_lookup, signer_lookup
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.catalog.lock_file import LOCK, read_lock, spell_lock
 from orchestrator.config.scanners import DISTRUSTED
 from orchestrator.images.registry.client import RegistryClient
 from orchestrator.kit.advice import ours
 from orchestrator.model.documents import spell_time
-from orchestrator.scanners.locking import LockOutdatedError, changes, make_lock, registry_lookup
 from orchestrator.scanners.rules import read_distrusted, rules_of
 from orchestrator.volume.layout import write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from orchestrator.catalog.lock_file import LockChange
     from orchestrator.config.loading import Config
     from orchestrator.config.scanners import DistrustSection
-    from orchestrator.scanners.locking import LockChange
 
 
 def lock(
@@ -48,7 +48,7 @@ def lock(
 
     Raises:
         LockOutdatedError: with `check`, the file is not what it would be now.
-        LockRefusedError: an image is denied or distrusted.
+        LockRefusedError: an image is denied or distrusted, or not signed by whom its template names.
         LockFailedError: an image cannot be looked up.
         UsageError: the configuration or the file has mistakes, or there is no such scan.
     """
@@ -60,7 +60,8 @@ def lock(
     else:
         with RegistryClient(insecure=config.insecure, retries=config.limits.retries) as client:
             look_up = registry_lookup(config, client)
-            after = make_lock(scans, before, look_up, rules=rules, now=now, only=only)
+            verify = signer_lookup(config, client)
+            after = make_lock(scans, before, look_up, rules=rules, now=now, only=only, verify=verify)
     found = changes(before, after)
     data = spell_lock(after)
     path = config.base / LOCK

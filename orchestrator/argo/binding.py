@@ -30,14 +30,15 @@ class OtherScansError(PermanentError):
 def scan_digests(scans: Iterable[Scan]) -> dict[str, str]:
     """Twelve hexadecimal digits for each scan by name, which change when anything of it changes.
 
-    How old its database may be does not count: pods read that in the plan, and a run may say it otherwise.
+    How old its database may be does not count: pods read that in the plan, and a run may say it otherwise. Who should
+    have signed its image does not either: what runs is a digest.
     """
-    return {scan.name: hashlib.sha256(encode(_ageless(scan))).hexdigest()[:12] for scan in scans}
+    return {scan.name: hashlib.sha256(encode(_as_it_runs(scan))).hexdigest()[:12] for scan in scans}
 
 
-def _ageless(scan: Scan) -> Scan:
+def _as_it_runs(scan: Scan) -> Scan:
     database = scan.database and msgspec.structs.replace(scan.database, max_age=MAX_AGE, update=True)
-    return msgspec.structs.replace(scan, database=database)
+    return msgspec.structs.replace(scan, database=database, signers=())
 
 
 def differing(plan: Plan, there: Mapping[str, str]) -> list[str]:

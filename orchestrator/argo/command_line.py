@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.argo.commands import PROGRAM, STEPS, AnyStep, Argument, Form, Step
+from orchestrator.argo.arguments import Argument, Form, Step
+from orchestrator.argo.commands import PROGRAM, STEPS, AnyStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

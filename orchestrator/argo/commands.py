@@ -1,8 +1,7 @@
 """The steps that pods run: one type for each, of which both the rendered command line and its parser are made.
 
 `workflows` writes them into manifests (`orchestrator.argo.command_line.render`), `scanmatrix-step` reads them again
-(`orchestrator.argo.command_line.parse`). When they are written, a text may hold expressions that Argo fills in. A field
-becomes the option of its name, in the order of the fields; what equals its default is not written.
+(`orchestrator.argo.command_line.parse`); `orchestrator.argo.arguments` has how a field is written.
 
 A pod imports this before it does anything, so it imports nothing but the standard library.
 """
@@ -13,7 +12,9 @@ import os
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, get_args
+from typing import TYPE_CHECKING, get_args
+
+from orchestrator.argo.arguments import Form, Step, about
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,75 +76,18 @@ class Phase(StrEnum):
     COMMIT = "commit"
 
 
-class Form(StrEnum):
-    """How a value stands in a command line.
-
-    Attributes:
-        TEXT: as it is.
-        PATH: as it is; read as a path.
-        NUMBER: in decimal digits.
-        FLAG: the option alone, when it is true.
-        NAMES: several names in one text, between commas.
-        PAIRS: `name=value`, the option once for each.
-        SETS: `name=a,b`, the option once for each.
-        EACH: the option once for each text.
-    """
-
-    TEXT = "text"
-    PATH = "path"
-    NUMBER = "number"
-    FLAG = "flag"
-    NAMES = "names"
-    PAIRS = "pairs"
-    SETS = "sets"
-    EACH = "each"
-
-
-class Argument(NamedTuple):
-    """How a field of a step is written in its command line.
-
-    Attributes:
-        help: what it means, for people.
-        form: how its value is written.
-        option: without the dashes, where it is not called as the field.
-        joined: written `--option=value`, because the value may be empty or begin with a dash.
-        positional: written without an option.
-        choices: all that it may be; empty for anything.
-        always: written even when it equals its default, after all others.
-    """
-
-    help: str
-    form: Form = Form.TEXT
-    option: str = ""
-    joined: bool = False
-    positional: bool = False
-    choices: tuple[str, ...] = ()
-    always: bool = False
-
-
-def _about(text: str, form: Form = Form.TEXT, **more: Any) -> dict[str, Argument]:
-    return {"argument": Argument(text, form, **more)}
-
-
-_RUN = _about("id of the run")
-_TARGET = _about("id of the target")
-_SCAN = _about("name of the scan")
-_LAYERS = _about("folder for the files of an image's layers, where a scan reads them", Form.PATH)
-_OUTPUTS = _about("folder for the Workflow's output parameters", Form.PATH)
-_VOLUME = _about("where the volume is mounted", Form.PATH, always=True)
-_NAMESPACE = _about("where the Workflows of the run are")
-_WORKFLOW = _about("name of this Workflow", joined=True)
-_UID = _about("uid of this Workflow", joined=True)
-_SHARD = _about("number of the shard that this Workflow is", joined=True)
-_PART = _about("number of the part of the plan that this Workflow brought", joined=True)
-_ONLY = _about("to what this Workflow is limited", joined=True, choices=tuple(Only))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """A command of `scanmatrix-step`; the first line of a command's docstring is its help."""
-
-    command: ClassVar[str]
+_RUN = about("id of the run")
+_TARGET = about("id of the target")
+_SCAN = about("name of the scan")
+_LAYERS = about("folder for the files of an image's layers, where a scan reads them", Form.PATH)
+_OUTPUTS = about("folder for the Workflow's output parameters", Form.PATH)
+_VOLUME = about("where the volume is mounted", Form.PATH, always=True)
+_NAMESPACE = about("where the Workflows of the run are")
+_WORKFLOW = about("name of this Workflow", joined=True)
+_UID = about("uid of this Workflow", joined=True)
+_SHARD = about("number of the shard that this Workflow is", joined=True)
+_PART = about("number of the part of the plan that this Workflow brought", joined=True)
+_ONLY = about("to what this Workflow is limited", joined=True, choices=tuple(Only))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,36 +95,36 @@ class PlanStep(Step):
     """Put the plan on the volume, and say what this Workflow does of it."""
 
     command = "plan"
-    run: str = field(default="", metadata=_about("id of the run, instead of the plan's own"))
+    run: str = field(default="", metadata=about("id of the run, instead of the plan's own"))
     shard: str = field(default="", metadata=_SHARD)
     only: str = field(default=Only.ALL, metadata=_ONLY)
-    config_git: str = field(default="", metadata=_about("repository that holds the configuration", joined=True))
-    config_ref: str = field(default="HEAD", metadata=_about("branch, tag or commit of it", joined=True))
+    config_git: str = field(default="", metadata=about("repository that holds the configuration", joined=True))
+    config_ref: str = field(default="HEAD", metadata=about("branch, tag or commit of it", joined=True))
     config: Path | None = field(
         default=None,
-        metadata=_about("configuration to plan from when there is no packed plan", Form.PATH, joined=True),
+        metadata=about("configuration to plan from when there is no packed plan", Form.PATH, joined=True),
     )
     outputs: Path | None = field(default=None, metadata=_OUTPUTS)
     due: Path | None = field(
         default=None,
-        metadata=_about("file for the names of the scans whose databases are to be refreshed", Form.PATH),
+        metadata=about("file for the names of the scans whose databases are to be refreshed", Form.PATH),
     )
     sets: Mapping[str, frozenset[str]] = field(
         default_factory=dict,
-        metadata=_about("scans that have a pod for an image: NAME=a,b", Form.SETS, option="set", joined=True),
+        metadata=about("scans that have a pod for an image: NAME=a,b", Form.SETS, option="set", joined=True),
     )
     scans: Mapping[str, str] = field(
         default_factory=dict,
-        metadata=_about("digest of a scan that the Workflow runs: SCAN=DIGEST", Form.PAIRS, option="scan", joined=True),
+        metadata=about("digest of a scan that the Workflow runs: SCAN=DIGEST", Form.PAIRS, option="scan", joined=True),
     )
     namespace: str = field(default="", metadata=_NAMESPACE)
     workflow: str = field(default="", metadata=_WORKFLOW)
     uid: str = field(default="", metadata=_UID)
-    deadline: int = field(default=0, metadata=_about("seconds that this Workflow may take", Form.NUMBER))
+    deadline: int = field(default=0, metadata=about("seconds that this Workflow may take", Form.NUMBER))
     #: Argo adds it: the source of a script; it makes no file of one without a source.
     packed: Path | None = field(
         default=None,
-        metadata=_about("file with the packed plan; may be missing or empty", Form.PATH, positional=True),
+        metadata=about("file with the packed plan; may be missing or empty", Form.PATH, positional=True),
     )
     volume: Path = field(default=MOUNT, metadata=_VOLUME)
 
@@ -193,7 +137,7 @@ class PullStep(Step):
     run: str = field(metadata=_RUN)
     target: str = field(metadata=_TARGET)
     stage: tuple[str, ...] = field(
-        default=(), metadata=_about("names of the scans whose cells to make ready too", Form.NAMES)
+        default=(), metadata=about("names of the scans whose cells to make ready too", Form.NAMES)
     )
     layers: Path | None = field(default=None, metadata=_LAYERS)
     volume: Path = field(default=MOUNT, metadata=_VOLUME)
@@ -204,7 +148,7 @@ class StageStep(Step):
     """Make a cell's folder ready for its scanner."""
 
     command = "stage"
-    no_pull: bool = field(default=False, metadata=_about("read no registry when the tarball is not there", Form.FLAG))
+    no_pull: bool = field(default=False, metadata=about("read no registry when the tarball is not there", Form.FLAG))
     run: str = field(metadata=_RUN)
     target: str = field(metadata=_TARGET)
     scan: str = field(metadata=_SCAN)
@@ -218,16 +162,16 @@ class KeepStep(Step):
 
     command = "keep"
     report: Mapping[str, str] = field(
-        metadata=_about("name of the report that a container writes: CONTAINER=NAME", Form.PAIRS)
+        metadata=about("name of the report that a container writes: CONTAINER=NAME", Form.PAIRS)
     )
-    limit: Mapping[str, str] = field(metadata=_about("most bytes of it: CONTAINER=BYTES", Form.PAIRS))
+    limit: Mapping[str, str] = field(metadata=about("most bytes of it: CONTAINER=BYTES", Form.PAIRS))
     timeout: Mapping[str, str] = field(
         default_factory=dict,
-        metadata=_about("how long a container may run before it is ended: CONTAINER=SECONDS", Form.PAIRS),
+        metadata=about("how long a container may run before it is ended: CONTAINER=SECONDS", Form.PAIRS),
     )
-    executor: Path = field(default=EXECUTOR, metadata=_about("Argo's own folder", Form.PATH, always=True))
-    scanned: Path = field(default=SCANNED, metadata=_about("what scanners write, by container", Form.PATH, always=True))
-    kept: Path = field(default=KEPT, metadata=_about("their cells' folders, by container", Form.PATH, always=True))
+    executor: Path = field(default=EXECUTOR, metadata=about("Argo's own folder", Form.PATH, always=True))
+    scanned: Path = field(default=SCANNED, metadata=about("what scanners write, by container", Form.PATH, always=True))
+    kept: Path = field(default=KEPT, metadata=about("their cells' folders, by container", Form.PATH, always=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,13 +179,13 @@ class DatabaseStep(Step):
     """Fetch a scanner's database, or put what a command of it made onto the volume."""
 
     command = "database"
-    phase: str = field(metadata=_about("which part of the refresh", positional=True, choices=tuple(Phase)))
+    phase: str = field(metadata=about("which part of the refresh", positional=True, choices=tuple(Phase)))
     scan: str = field(metadata=_SCAN)
-    key: str = field(metadata=_about("distinguishes refreshes at the same time"))
-    run: str = field(default="", metadata=_about("id of the run, for all but finish"))
-    longest: int = field(default=86400, metadata=_about("seconds one cell of the scan may take", Form.NUMBER))
-    made: Path | None = field(default=None, metadata=_about("what the scanner's command makes, in its pod", Form.PATH))
-    most: int = field(default=0, metadata=_about("most bytes of that; 0 for no limit", Form.NUMBER))
+    key: str = field(metadata=about("distinguishes refreshes at the same time"))
+    run: str = field(default="", metadata=about("id of the run, for all but finish"))
+    longest: int = field(default=86400, metadata=about("seconds one cell of the scan may take", Form.NUMBER))
+    made: Path | None = field(default=None, metadata=about("what the scanner's command makes, in its pod", Form.PATH))
+    most: int = field(default=0, metadata=about("most bytes of that; 0 for no limit", Form.NUMBER))
     outputs: Path | None = field(default=None, metadata=_OUTPUTS)
     volume: Path = field(default=MOUNT, metadata=_VOLUME)
 
@@ -251,10 +195,30 @@ class CheckStep(Step):
     """Run one built-in scan."""
 
     command = "check"
-    name: str = field(metadata=_about("image-lifetime, root-user or distroless", positional=True))
-    tarball: Path = field(metadata=_about("the image", Form.PATH))
-    report: Path = field(metadata=_about("where the report goes", Form.PATH))
-    max_age: str | None = field(default=None, metadata=_about("for image-lifetime: allowed age, such as 180d"))
+    name: str = field(metadata=about("image-lifetime, root-user or distroless", positional=True))
+    tarball: Path = field(metadata=about("the image", Form.PATH))
+    report: Path = field(metadata=about("where the report goes", Form.PATH))
+    max_age: str | None = field(default=None, metadata=about("for image-lifetime: allowed age, such as 180d"))
+
+
+#: Where a task finds its files.
+TASK_FILES = Path("/keptn")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilesStep(Step):
+    """Put the files that a task lists into a folder, out of a git repository."""
+
+    command = "files"
+    repository: str = field(metadata=about("URL of the repository", joined=True))
+    commit: str = field(metadata=about("full hash of the commit"))
+    folders: tuple[str, ...] = field(
+        metadata=about("where files are looked for, one after the other", Form.EACH, option="folder", joined=True)
+    )
+    files: tuple[str, ...] = field(metadata=about("a file or folder", Form.EACH, option="file", joined=True))
+    size: int = field(metadata=about("most bytes of all of them", Form.NUMBER))
+    retries: int = field(default=4, metadata=about("further attempts when the host does not answer", Form.NUMBER))
+    to: Path = field(default=TASK_FILES, metadata=about("where they are written", Form.PATH, always=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,7 +242,7 @@ class EvictStep(Step):
 
     command = "evict"
     run: str = field(metadata=_RUN)
-    shard: str = field(metadata=_about("number of the shard that has ended", joined=True))
+    shard: str = field(metadata=about("number of the shard that has ended", joined=True))
     volume: Path = field(default=MOUNT, metadata=_VOLUME)
 
 
@@ -302,7 +266,7 @@ class ResultsStep(Step):
     command = "results"
     run: str = field(metadata=_RUN)
     files: tuple[str, ...] = field(
-        default=(), metadata=_about("only this file; may be given several times", Form.EACH, option="file")
+        default=(), metadata=about("only this file; may be given several times", Form.EACH, option="file")
     )
     volume: Path = field(default=MOUNT, metadata=_VOLUME)
 
@@ -322,8 +286,8 @@ class ReplaceStep(Step):
 
     command = "replace"
     namespace: str = field(metadata=_NAMESPACE)
-    workflow: str = field(metadata=_about("name of this Workflow"))
-    patience: int = field(default=3600, metadata=_about("seconds to wait for their end", Form.NUMBER))
+    workflow: str = field(metadata=about("name of this Workflow"))
+    patience: int = field(default=3600, metadata=about("seconds to wait for their end", Form.NUMBER))
 
 
 #: Lines that it writes at most, one for each thing, or the kubelet would rotate them away (10 MiB).
@@ -335,10 +299,10 @@ class DropStep(Step):
     """Remove from a cache's folder what is damaged, or what is named."""
 
     command = "drop"
-    folder: Path = field(metadata=_about("of the cache", Form.PATH, positional=True))
-    digests: tuple[str, ...] = field(default=(), metadata=_about("a blob or manifest", Form.EACH, option="digest"))
+    folder: Path = field(metadata=about("of the cache", Form.PATH, positional=True))
+    digests: tuple[str, ...] = field(default=(), metadata=about("a blob or manifest", Form.EACH, option="digest"))
     repositories: tuple[str, ...] = field(
-        default=(), metadata=_about("a repository as the cache calls it", Form.EACH, option="repository")
+        default=(), metadata=about("a repository as the cache calls it", Form.EACH, option="repository")
     )
 
 
@@ -350,6 +314,7 @@ AnyStep = (
     | KeepStep
     | DatabaseStep
     | CheckStep
+    | FilesStep
     | LeftStep
     | EvictStep
     | AggregateStep

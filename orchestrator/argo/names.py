@@ -14,6 +14,10 @@ SHARD = "scanmatrix/shard"
 TARGET = "scanmatrix/target"
 #: Of a pod: name of its scan.
 SCAN = "scanmatrix/scan"
+#: Of a Workflow that an event started, and of its pods: the id of its job; of a pod the number of its task, from 1.
+JOB, TASK = "scanmatrix/job", "scanmatrix/task"
+#: Annotation of such a Workflow: what it is about, as JSON; see `orchestrator.argo.jobs`.
+JOB_ORDER = "scanmatrix/job-order"
 #: Of a pod: which kind of step it is, a `Component`.
 COMPONENT = "app.kubernetes.io/component"
 PART_OF = "app.kubernetes.io/part-of"
@@ -53,6 +57,8 @@ MAIN = "main"
 STAGE = "stage"
 #: The container beside scanners that keeps their reports.
 KEEP = "keep"
+#: The init container that fetches the files of a task, and the volume that they are in.
+FILES = "files"
 #: Containers that Argo makes itself, before and beside the others.
 INIT, WAIT = "init", "wait"
 ARGO_CONTAINERS = frozenset({INIT, WAIT})
@@ -73,6 +79,7 @@ class Component(StrEnum):
         SCAN: a cell.
         ONLINE: the one kind of cell that may use the network.
         IMAGE: an image and all its scans, in one pod.
+        JOB: a task of a job that an event started.
     """
 
     PLAN = "plan"
@@ -84,6 +91,7 @@ class Component(StrEnum):
     SCAN = "scan"
     ONLINE = "online"
     IMAGE = "image"
+    JOB = "job"
     SHARD = "shard"
     LEFT = "left"
     EVICT = "evict"
@@ -93,6 +101,7 @@ class Component(StrEnum):
     REPLACE = "replace"
     CACHE = "cache"
     SCHEDULER = "scheduler"
+    SERVICE = "service"
 
 
 class TemplateName(StrEnum):
@@ -112,6 +121,7 @@ class TemplateName(StrEnum):
         RESULTS: prints the results of a run; an entry point of its own.
         REAP: finishes runs that ended without their last step; of a Workflow of its own.
         REPLACE: stops the older runs of the schedule.
+        JOB: the tasks of a job, one after the other; of a Workflow of its own.
     """
 
     MATRIX = "matrix"
@@ -130,10 +140,12 @@ class TemplateName(StrEnum):
     RESULTS = "results"
     REAP = "reap"
     REPLACE = "replace"
+    JOB = "job"
 
 
 _SCAN_PREFIX, _REPOSITORY_PREFIX, _ONLINE_PREFIX = "scan-", "repository-", "online-"
 _DATABASE_PREFIX, _LOAD_PREFIX, _IMAGE_PREFIX = "database-", "load-", "image-"
+_TASK_PREFIX = "task-"
 
 
 def cell_template(scan: str, kind: TargetKind = TargetKind.IMAGE, *, online: bool = False) -> str:
@@ -170,6 +182,17 @@ def image_template(name: str) -> str:
 def is_image_template(template: str) -> bool:
     """Whether it is the template of a set of scans."""
     return template.startswith(_IMAGE_PREFIX)
+
+
+def task_template(number: int) -> str:
+    """The template of a task, by its place in the job from 1."""
+    return f"{_TASK_PREFIX}{number}"
+
+
+def task_of(template: str) -> int:
+    """The number of the task that a template belongs to; 0 for another template."""
+    number = _behind(template, _TASK_PREFIX)
+    return int(number) if number.isdecimal() else 0
 
 
 def scratch_of(container: str) -> str:

@@ -7,15 +7,15 @@ from urllib.parse import urlsplit
 
 from orchestrator.argo.commands import MOUNT
 from orchestrator.errors import UsageError
+from orchestrator.kit.hosts import is_loopback
 from orchestrator.model import Decision
-from orchestrator.model.image import LOCAL
-from orchestrator.net.hosts import is_loopback
+from orchestrator.model.image import FOR_NO_POD, LOCAL
 
 if TYPE_CHECKING:
     from orchestrator.model import Plan, Target
 
-_FILE = "a file of this machine, which no pod can read; push the image to a registry or use the local engine"
-_REPOSITORY = "a repository of this machine, which no pod can read; name its git host or use the local engine"
+_FILE = f"a file {FOR_NO_POD}; push the image to a registry or use the local engine"
+_REPOSITORY = f"a repository {FOR_NO_POD}; name its git host or use the local engine"
 _HOST = "is read from {}, which for a pod is the pod itself; name an address that pods reach, or use the local engine"
 # Targets that a message names.
 _MOST_NAMED = 5
@@ -37,8 +37,8 @@ def databases_out_of_reach(plan: Plan) -> dict[str, str]:
     """Why no pod can read the database of a scan, by its name: it is in a folder of this machine."""
     folders = {scan.name: scan.database.fetch for scan in plan.scans if scan.database and scan.database.fetch}
     return {
-        name: f"{fetch.given_by.get('path', 'its database')}: {fetch.folder} is a folder of this machine, which no pod"
-        f" can read; put it on the volume and name it as pods see it, {MOUNT}/…, or use the local engine"
+        name: f"{fetch.given_by.get('path', 'its database')}: {fetch.folder} is a folder {FOR_NO_POD};"
+        f" put it on the volume and name it as pods see it, {MOUNT}/…, or use the local engine"
         for name, fetch in folders.items()
         if fetch.folder and not fetch.folder.startswith(f"{MOUNT}/")
     }
@@ -64,5 +64,7 @@ def require_reach(plan: Plan) -> None:
 def _why(target: Target) -> str:
     if why := why_not_in_cluster(target):
         return why
+    if FOR_NO_POD in target.error:
+        return target.error
     where = urlsplit(target.pull)
     return _HOST.format(where.netloc.rpartition("@")[2]) if where.hostname and is_loopback(where.hostname) else ""

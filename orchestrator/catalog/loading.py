@@ -16,6 +16,7 @@ from orchestrator.config.loading import Config, default_image
 from orchestrator.errors import UsageError
 from orchestrator.kit import placeholders
 from orchestrator.kit.advice import ours
+from orchestrator.kit.own import templates_folder
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.kit.sources import Problem, suggest
 from orchestrator.model.ages import DEFAULT
@@ -32,12 +33,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _GLOB = frozenset("*?[")
-
-
-def templates_folder() -> Path:
-    """The folder of the shipped scan templates."""
-    inside = Path(__file__).parents[1] / "templates"  # of an installed wheel
-    return inside if inside.is_dir() else Path(__file__).parents[2] / "templates"
 
 
 def load_catalog(
@@ -61,7 +56,9 @@ def load_catalog(
         LockFileError: `scanmatrix.lock` cannot be used.
     """
     problems: list[Problem] = []
-    templates = {name: template for name, (_, template) in sorted(_read_templates(config, base, problems).items())}
+    read = sorted(_read_templates(config, base, problems).items())
+    templates = {name: template for name, (_, template) in read}
+    problems += _judge_sboms(dict(read), templates) if not problems else ()
     if config and not problems:
         problems += _judge_config(config, templates)
     if problems:
@@ -155,6 +152,18 @@ def _read_all(paths: Iterable[Path], problems: list[Problem]) -> dict[str, tuple
     return result
 
 
+def _judge_sboms(read: dict[str, tuple[Source, model.Scan]], templates: dict[str, model.Scan]) -> Iterator[Problem]:
+    """What templates say of scans that make no SBOM to be stored."""
+    for source, template in read.values():
+        if template.sbom is None:
+            continue
+        made_by = templates.get(template.sbom.scan)
+        if made_by is None:
+            yield source.wrong(("sbom", "scan"), unknown_scan(template.sbom.scan, templates))
+        elif not made_by.stored:
+            yield source.wrong(("sbom", "scan"), f"{made_by.name} stores no SBOM: its template lacks 'stored: true'")
+
+
 def _judge_config(config: Config, templates: dict[str, model.Scan]) -> Iterator[Problem]:
     """What the configuration says of scans and parameters that do not exist."""
     for location, name in _named(config):
@@ -232,6 +241,7 @@ def _scan(template: model.Scan, parameters: dict[str, str], image: str) -> model
         environment=fill_all(template.environment),
         database=template.database and _database(template.database, template.name, fill, fill_all),
         repository=template.repository and _on_repository(template.repository, fill),
+        sbom=template.sbom and replace(template.sbom, command=tuple(map(fill, template.sbom.command))),
         parameters=values,
     )
 

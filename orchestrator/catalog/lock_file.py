@@ -37,7 +37,7 @@ class Locked(Document, frozen=True):
         digest: of the index, or of the manifest of an image without one; what runs.
         platforms: digest of the manifest of each platform.
         resolved: when the digest was looked up, RFC 3339 in UTC.
-        signer: who signed the image, once that is verified; empty until then.
+        signer: who signed the image, as `scanmatrix lock` verified; empty where its template names nobody.
     """
 
     image: str
@@ -55,6 +55,25 @@ class Locked(Document, frozen=True):
     def digests(self) -> tuple[str, ...]:
         """Every digest by which it may be known."""
         return tuple(dict.fromkeys((self.digest, *self.platforms.values())))
+
+
+class LockChange(Document, frozen=True):
+    """What became of one scan in the lock file.
+
+    Attributes:
+        what: `new`, `moved` (its tag stands for another image now), `renamed` (its template names another image),
+            `gone` (there is no such scan any more), `signed` (somebody else signed it), or `same`.
+        before: the digest so far; empty for none.
+        now: the digest since; empty for none.
+        signer: who signed it; empty where the template names nobody who should have.
+    """
+
+    scan: str
+    what: str
+    image: str = ""
+    before: str = ""
+    now: str = ""
+    signer: str = ""
 
 
 class LockFile(Document, frozen=True):

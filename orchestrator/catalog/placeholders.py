@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from orchestrator.model import Scan
 
 #: The placeholders that are not parameters.
-WORDS = frozenset({"tarball", "report", "workdir", "database", "fetched", "checkout", "layers", "repository", "commit"})
+WORDS = frozenset(
+    {"tarball", "report", "workdir", "database", "fetched", "checkout", "layers", "repository", "commit", "sbom"}
+)
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 

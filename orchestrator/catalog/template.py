@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from orchestrator import model
@@ -10,11 +11,12 @@ from orchestrator.catalog.placeholders import judge_filled, judge_name, judge_va
 from orchestrator.config import databases
 from orchestrator.config.databases import DATABASE
 from orchestrator.config.section import Keys
+from orchestrator.config.signers import SIGNER
 from orchestrator.config.validation import validate_keys
 from orchestrator.findings import formats
 from orchestrator.kit.placeholders import judge_known, placeholders, unknown
-from orchestrator.kit.sources import Location, Problem, Source, SourceError, suggest
-from orchestrator.kit.yaml_source import read_yaml
+from orchestrator.kit.sources import Location, Problem, Source, SourceError, read_text, suggest
+from orchestrator.kit.yaml_source import parse_yaml
 from orchestrator.volume.layout import TAKEN
 
 if TYPE_CHECKING:
@@ -27,12 +29,13 @@ if TYPE_CHECKING:
 OF_PLACES = {
     "command": frozenset({"report", "workdir", "tarball", "layers"}),
     "environment": frozenset({"report", "workdir", "tarball", "layers"}),
-    "environment of a scan with repository": frozenset({"report", "workdir"}),
+    "environment of a scan with repository or sbom": frozenset({"report", "workdir"}),
     "database.refresh": frozenset({"workdir"}),
     "database.fetch": frozenset(),
     "database.load": frozenset({"workdir", "fetched"}),
     "repository.command": frozenset({"report", "workdir", "checkout"}),
     "repository.online.command": frozenset({"report", "workdir", "repository", "commit"}),
+    "sbom.command": frozenset({"report", "workdir", "sbom"}),
 }
 
 _PINNED = re.compile(r"[^\s@]+(:(?!latest$)[\w][\w.-]*|(:[\w][\w.-]*)?@sha256:[0-9a-f]{64})")
@@ -47,7 +50,7 @@ TEMPLATE = Keys(
     without=("named", "digests"),
     required=("description",),
     optional={"image": "", "command": ()},
-    nested=(DATABASE,),
+    nested=(DATABASE, SIGNER),
 )
 """One scan template. Its image is as people write it, and placeholders stand in its commands as they are."""
 
@@ -59,9 +62,17 @@ def read_template(path: Path) -> tuple[Source, model.Scan]:
         CatalogError: it cannot be read or has mistakes.
     """
     try:
-        source = read_yaml(path)
+        return _checked(read_text(path), path)
+    except CatalogError:
+        raise
     except SourceError as error:
         raise CatalogError(error.problems) from error
+
+
+# A service reads the same files for every plan, an install three times; to check one again takes milliseconds.
+@lru_cache(maxsize=256)
+def _checked(text: str, path: Path) -> tuple[Source, model.Scan]:
+    source = parse_yaml(text, str(path))
     if not isinstance(source.data, dict):
         raise CatalogError([source.wrong((), "a scan template must be a mapping of keys")])
     template, problems = validate_keys(TEMPLATE, source)
@@ -105,9 +116,14 @@ def _judge_ways(template: model.Scan, source: Source) -> Iterator[Problem]:
         yield source.wrong(("command",), message)
     if template.builtin and template.repository:
         yield source.wrong(("repository",), "a built-in scan reads images only")
+    if template.sbom and (template.builtin or not template.command):
+        yield source.wrong(("sbom",), "'sbom' stands for an image: it needs 'command', and is not for a built-in scan")
+    if template.stored and (template.builtin or not template.command or template.sbom):
+        yield source.wrong(("stored",), "what is stored is made from an image, by a program of its own, without 'sbom'")
     commands = [template.command, *(way.command for way in _ways(template))]
     if len({command[0] for command in commands if command}) > 1:
-        yield source.wrong(("repository", "command"), "all commands must begin with the same program")
+        other = "repository" if template.repository else "sbom"
+        yield source.wrong((other, "command"), "all commands must begin with the same program")
 
 
 def _judge_placeholders(template: model.Scan, source: Source) -> Iterator[Problem]:
@@ -140,6 +156,8 @@ def _judge_commands(template: model.Scan, source: Source, used: dict[str, set[st
         wanted.append((("repository", "command"), ("checkout",)))
         if template.repository.online:
             wanted.append((("repository", "online", "command"), ("repository",)))
+    if template.sbom:
+        wanted.append((("sbom", "command"), ("sbom",)))
     shared = used.get(_place(template, ("environment",)), set())
     for location, choice in wanted:
         named = used.get(_place(template, location), set()) | shared
@@ -152,8 +170,10 @@ def _judge_commands(template: model.Scan, source: Source, used: dict[str, set[st
             )
 
 
-def _ways(template: model.Scan) -> Iterator[model.OnRepository | model.Online]:
-    """How a scan reads repositories."""
+def _ways(template: model.Scan) -> Iterator[model.OnRepository | model.Online | model.OnSbom]:
+    """How a scan reads repositories, and SBOMs."""
+    if template.sbom:
+        yield template.sbom
     if template.repository:
         yield template.repository
         if template.repository.online:
@@ -164,7 +184,10 @@ def _place(template: model.Scan, location: Location) -> str:
     """Which placeholders there are at a location, as `OF_PLACES` names it."""
     first = location[0]
     if first == "environment":
-        return "environment of a scan with repository" if template.repository else "environment"
+        several = template.repository or template.sbom
+        return "environment of a scan with repository or sbom" if several else "environment"
+    if first == "sbom":
+        return "sbom.command"
     if first == "repository":
         return "repository.online.command" if "online" in location else "repository.command"
     if first == "database":
@@ -181,5 +204,7 @@ def words(template: model.Scan) -> Iterator[tuple[Location, str]]:
         yield from ((("repository", "command", index), word) for index, word in enumerate(template.repository.command))
         if online := template.repository.online:
             yield from ((("repository", "online", "command", index), word) for index, word in enumerate(online.command))
+    if template.sbom:
+        yield from ((("sbom", "command", index), word) for index, word in enumerate(template.sbom.command))
     if template.database:
         yield from ((("database", *location), word) for location, word in databases.words(template.database))

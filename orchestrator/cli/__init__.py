@@ -38,6 +38,7 @@ def main() -> None:
 def _run() -> None:
     """The command of this process."""
     from orchestrator.cli.app import program
+    from orchestrator.cli.bash_words import whole_words
     from orchestrator.cli.pipe import outlive_readers
     from orchestrator.errors import NotKnownError, ScanmatrixError, UsageError
     from orchestrator.kit.guarding import InternalError, guarded
@@ -48,7 +49,7 @@ def _run() -> None:
     write_to_stderr("scanmatrix", tracebacks=debug, hint=f"{DEBUG_VARIABLE}=1 shows the traceback")
     _write_anything()
     try:
-        with guarded(f"running `scanmatrix {' '.join(sys.argv[1:2])}`"):
+        with guarded(f"running `scanmatrix {' '.join(sys.argv[1:2])}`"), whole_words():
             program(sys.argv[1:])()
     except UsageError as error:
         _fail(error, USAGE)

@@ -16,18 +16,65 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from orchestrator.client.clients import ServiceClient
+    from orchestrator.analysis.highlights import Highlights
     from orchestrator.config.loading import Config
-    from orchestrator.model import Ledger, MergedRow, RunStatus
+    from orchestrator.engines.interface import Observer
+    from orchestrator.model import Ledger, MergedRow, RunStatus, Severity
     from orchestrator.queries.choice import Choice
     from orchestrator.queries.difference import Difference
     from orchestrator.results.coverage import Coverage
     from orchestrator.results.overview import RunSummary
+    from orchestrator.store.backlog.messages import Backlog
 
 #: The service that `scanmatrix --server URL …` names; empty for none.
 SERVER: ContextVar[str] = ContextVar("SERVER", default="")
 #: The same, where no option says it.
 SERVER_VARIABLE = "SCANMATRIX_SERVER"
+
+
+class RunWish(NamedTuple):
+    """What `scanmatrix run` was asked for, by its options.
+
+    Attributes:
+        references: what to scan instead of what is configured.
+        targets: globs for configured targets.
+        scans: instead of those that targets ask for.
+        run_id: id of the run; None for one that is made up.
+        offline: contact nobody.
+        skip_db_update: download no database.
+        strict: refuse scanner images given by tag.
+        resume: id of a run to resume.
+        fail_on: the policy's `severity`.
+        key: by which a service knows the same submission again.
+    """
+
+    references: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    scans: tuple[str, ...] = ()
+    run_id: str | None = None
+    offline: bool = False
+    skip_db_update: bool = False
+    strict: bool = False
+    resume: str | None = None
+    fail_on: Severity | None = None
+    key: str = ""
+
+
+class BegunRun(Protocol):
+    """A run that is planned, and perhaps started."""
+
+    @property
+    def run(self) -> str:
+        """Its id."""
+
+    def detach(self) -> str:
+        """Have it run without this command; what people call it then."""
+
+    def to_end(self, observer: Observer) -> Ledger:
+        """Run it, or follow it, to its end."""
+
+    def lacking(self) -> str:
+        """What it does not look for though nobody said so, and what to do; empty for nothing."""
 
 
 class FoundFindings(NamedTuple):
@@ -79,6 +126,43 @@ class Answers(Protocol):
     def follow(self, run: str) -> Iterator[RunStatus]:
         """See `orchestrator.api.run`."""
 
+    def backlog(self) -> Backlog:
+        """See `orchestrator.api.lists`."""
+
+    @property
+    def continues(self) -> bool:
+        """Whether a run continues when its command has ended."""
+
+    def begin(self, wish: RunWish) -> BegunRun:
+        """Plan a run."""
+
+    def retry(self, run: str, observer: Observer) -> str:
+        """Run failed cells again; the id of the run that does it."""
+
+    def await_end(self, run: str, observer: Observer) -> Ledger:
+        """See `orchestrator.api.run`."""
+
+    def cancel(self, run: str) -> tuple[str, ...]:
+        """See `orchestrator.api.run`."""
+
+    def deliver(self, run: str) -> list[str]:
+        """Have exports and notifications sent; what went wrong."""
+
+    def judge(self, ledger: Ledger, severity: Severity | None) -> Ledger:
+        """See `orchestrator.api.results`."""
+
+    def highlights(self, run: str) -> Highlights | None:
+        """See `orchestrator.api.results`."""
+
+    def places(self, run: str) -> Iterator[tuple[str, str]]:
+        """Where people find what a run left: what it is, and its path or address."""
+
+    def append_summary(self, ledger: Ledger) -> str:
+        """See `orchestrator.api.step_summary`."""
+
+    def fetching(self, run: str) -> str:
+        """The command line that gets the results of a run that continues without its command."""
+
 
 @contextmanager
 def answering(
@@ -108,47 +192,10 @@ def answering(
     if not url:
         yield AnswersHere(config, volume, engine)
         return
+    from orchestrator.cli.elsewhere import AnswersElsewhere
     from orchestrator.client.clients import ServiceClient
     from orchestrator.kit.advice import remember
 
     with ServiceClient(url) as client:
         remember(server=url)
         yield AnswersElsewhere(client, url)
-
-
-class AnswersElsewhere:
-    """The answers of a service.
-
-    Args:
-        client: of it.
-        url: of it.
-    """
-
-    def __init__(self, client: ServiceClient, url: str) -> None:
-        self.place = url
-        self.settings = None
-        self.list_results = client.list_results
-        self.holders_now = client.holders_now
-        self.list_differences = client.list_differences
-        self.compared = client.compared
-        self.status = client.status
-        self.follow = client.follow
-        self._client = client
-
-    def findings(self, choice: Choice, run: str | None) -> FoundFindings:
-        """See `Answers`."""
-        from orchestrator.errors import UsageError
-
-        if run is not None:
-            raise UsageError(
-                f"a service tells what targets have now, not what run {run} found; leave the run out, or get its report"
-                f" from {self.place}/api/v1/runs/{run}/report"
-            )
-        return FoundFindings(*self._client.findings_now(choice))
-
-    def list_runs(self) -> tuple[RunStatus, ...]:
-        """See `Answers`."""
-        from orchestrator.errors import UsageError
-        from orchestrator.kit.advice import ours
-
-        raise UsageError(f"a service tells how one run stands: name it; {ours('results', 'list')} has those that ended")

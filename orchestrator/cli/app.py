@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.commands import EXIT_STATUSES, Commands, Quiet, Verbose, start
+from orchestrator.cli.commands import EXIT_STATUSES, PROGRAM, Commands, Quiet, Verbose, start
 
 #: Where each command, or group of them, is: a module of this folder, and its name there. In the order of `--help`.
 _HOMES = {
@@ -29,10 +29,13 @@ _HOMES = {
     "doctor": ("doctor", "doctor"),
     "lock": ("trust", "lock"),
     "distrust": ("trust", "distrust"),
+    "admit": ("admission", "admit"),
     "lint": ("catalog", "lint"),
+    "explain": ("catalog", "explain"),
     "schema": ("catalog", "schema"),
     "version": ("app", "print_version"),
     "templates": ("catalog", "templates"),
+    "plugins": ("catalog", "plugins"),
     "results": ("results", "app"),
     "store": ("store", "app"),
     "cache": ("caches", "app"),
@@ -85,7 +88,7 @@ def program(words: Sequence[str]) -> Commands:
 @cache
 def _with_commands(only: str) -> Commands:
     made = Commands(
-        name="scanmatrix",
+        name=PROGRAM,
         help="Scan every container image with every scanner you trust, and account for every cell.",
         epilog=EXIT_STATUSES,
         no_args_is_help=True,

@@ -24,7 +24,19 @@ EXIT_STATUSES = (
     "Exit status: 0 success, 1 policy violated, 2 usage or configuration error, 3 the run failed, 4 nothing is known of"
     " what was asked about, 5 something that is needed is not here (doctor), 130 detached from a run that continues."
 )
+#: The name of the program.
+PROGRAM = "scanmatrix"
+#: What to do instead of asking a service, by command.
+_INSTEAD = {
+    "plan": "POST /api/v1/plan of the service is a dry run; or run it where the service's configuration is",
+    "logs": "the output of scanners stays where they ran: run it there",
+    "fetch": "results of a run need not be fetched: results show RUN and status RUN ask the service for them",
+    "results export": "GET /api/v1/runs/RUN/report and .../bom of the service are its report and its BOM",
+    "results notify": "the service notifies by its own configuration when a run ends",
+}
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
+#: Libraries that log, once for each field of a type or each request, what says nothing about a run.
+_CHATTY = ("py_serializable", "urllib3.util.retry")
 
 Verbose = Annotated[
     int, typer.Option("--verbose", "-v", count=True, show_default=False, help="Log more; -vv logs everything.")
@@ -47,6 +59,8 @@ def start(verbose: int = 0, *, quiet: bool = False, server: str = "") -> None:
 def _tell(*, verbose: int = 0, quiet: bool = False, wide: bool = False) -> None:
     """Tell as much as is wanted; what was given before stays where nothing is given."""
     if verbose:
+        for chatty in _CHATTY:
+            logging.getLogger(chatty).setLevel(logging.INFO)
         logging.getLogger().setLevel(_LEVELS[min(verbose, len(_LEVELS) - 1)])
     if quiet:
         QUIET.set(True)
@@ -64,7 +78,7 @@ class Commands(typer.Typer):
         register = super().command(name, **usual | options)
 
         def decorate(function: Callable[..., None]) -> Callable[..., None]:
-            register(_with_options(function))
+            register(_with_options(function, self._label(name or function.__name__)))
             return function
 
         return decorate
@@ -74,14 +88,27 @@ class Commands(typer.Typer):
         register = super().callback(**options)
 
         def decorate(function: Callable[..., None]) -> Callable[..., None]:
-            register(_with_options(function) if options.get("invoke_without_command") else function)
+            register(_with_options(function, self._label()) if options.get("invoke_without_command") else function)
             return function
 
         return decorate
 
+    def _label(self, *command: str) -> str:
+        """What people type for a command of this group, without the name of the program."""
+        group = self.info.name
+        return " ".join([*([group] if isinstance(group, str) and group != PROGRAM else []), *command])
 
-def _with_options(function: Callable[..., None]) -> Callable[..., None]:
-    """A command with the options that all have; those that it has itself stay its own."""
+
+def _asks_nobody(label: str) -> UsageError:
+    """The error where `--server` stands before a command that asks no service, with what to do instead."""
+    instead = _INSTEAD.get(
+        label, "leave the option out, and run it on the machine whose volume and configuration it is of"
+    )
+    return UsageError(f"--server: {label} asks no service; {instead}")
+
+
+def _with_options(function: Callable[..., None], label: str) -> Callable[..., None]:
+    """A command with the options that all have; those that it has itself stay its own; `label` is what people type."""
     signature = inspect.signature(function)
     asks = "server" in signature.parameters
     added = _EVERYWHERE | (_OF_TABLES if "output" in signature.parameters else {})
@@ -90,7 +117,7 @@ def _with_options(function: Callable[..., None]) -> Callable[..., None]:
     def call(**given: Any) -> None:
         _tell(**{name: given.pop(name) for name in added})
         if SERVER.get() and not asks:
-            raise UsageError("--server: this command works here, and asks no service; leave the option out")
+            raise _asks_nobody(label)
         try:
             function(**given)
         except BrokenPipeError as error:  # of a connection; Typer would end as if a policy were violated

@@ -26,6 +26,16 @@ def scans(ctx: typer.Context, incomplete: str) -> Words:
     return _offer(ctx, incomplete, _scans)
 
 
+def plugins(ctx: typer.Context, incomplete: str) -> Words:
+    """Plugins, each with what it does."""
+    return _offer(ctx, incomplete, _plugins)
+
+
+def keys(ctx: typer.Context, incomplete: str) -> Words:
+    """Keys of files, each with what it means."""
+    return _offer(ctx, incomplete, _keys)
+
+
 def runs(ctx: typer.Context, incomplete: str) -> Words:
     """Runs on the volume, the newest first."""
     return _offer(ctx, incomplete, _runs)
@@ -65,6 +75,18 @@ def _scans(config: Config) -> Words:
     return [(name, scan.description) for name, scan in plan_api.load_catalog(config).items()]
 
 
+def _plugins(config: Config) -> Words:
+    from orchestrator.api.jobs import plugins_of
+
+    return [(name, plugin.description) for name, plugin in plugins_of(config).items()]
+
+
+def _keys(config: Config) -> Words:  # noqa: ARG001 - they are the same for all
+    from orchestrator.api.explain import every_key
+
+    return [(f"{each.file}.{each.key}", each.meaning) for each in every_key()]
+
+
 def _exports(config: Config) -> Words:  # noqa: ARG001 - they are the same for all
     from orchestrator.exports import load, names
 
@@ -80,12 +102,7 @@ def _configured(config: Config) -> list[str]:
     from orchestrator.inventory import collect
     from orchestrator.inventory.selection import called
 
-    here = tuple(
-        source
-        for source in config.targets
-        if source.cluster is None and source.registry is None and not (source.csv and source.csv.git)
-    )
-    return [called(entry) for entry in collect(config.model_copy(update={"targets": here}))]
+    return [called(entry) for entry in collect(config, here=True)]
 
 
 def _scanned(config: Config, run: str | None) -> list[str]:

@@ -16,6 +16,12 @@ def controller(
         str, typer.Option(metavar="NAMESPACE/NAME", help="Lease that the acting replica holds; '' for none.")
     ] = _LEASE,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Resources looked at at the same time.")] = 4,
+    health_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, metavar="PORT", help="Answer /healthz, /readyz and /metrics there.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Look after ScanMatrix resources in a cluster.
 
@@ -29,4 +35,4 @@ def controller(
 
     if lease and len([part for part in lease.split("/") if part]) != 2:  # noqa: PLR2004 - namespace and name
         raise UsageError(f"--lease {lease!r}: write namespace/name, or '' for no lease")
-    serve(namespaces=namespace or (), lease=lease, workers=workers, told=complain)
+    serve(namespaces=namespace or (), lease=lease, workers=workers, health_port=health_port, told=complain)

@@ -65,4 +65,6 @@ def _mark(check: "Check") -> str:
 
 
 def _words(check: "Check") -> list[str]:
+    if check.found.endswith("?"):  # a pipe has all in one line, where this ends a sentence
+        return [f"{check.found} {check.advice}".rstrip()]
     return [line for line in (check.found, check.advice) if line]

@@ -10,7 +10,7 @@ from orchestrator.cli.tables import Fit, TableCell, TableColumn, print_table, pr
 from orchestrator.kit.advice import command_line
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
 
     from orchestrator.analysis.highlights import Highlights
     from orchestrator.model import Ledger
@@ -44,17 +44,16 @@ def print_highlights(found: Highlights, coverage: Coverage) -> None:
     print_words(words)
 
 
-def print_next(ledger: Ledger, folder: Path, found: Highlights | None) -> None:
+def print_next(ledger: Ledger, places: Iterable[tuple[str, str]], found: Highlights | None) -> None:
     """Where the results are, and the commands that come next.
 
     Args:
         ledger: of the run.
-        folder: its results.
+        places: where people find what it left.
         found: its findings in short; None where there are none to read.
     """
-    say(f"Results: {folder}")
-    if (report := folder / "report.html").is_file():
-        say(f"Report: {report}")
+    for what, where in places:
+        say(f"{what}: {where}")
     if any(row.fails and row.digest for row in ledger.rows):  # what planning could not find, no plan finds later
         say(f"Next: {command_line('retry', ledger.run)}")
     if found is not None and (found.open or found.suppressed):

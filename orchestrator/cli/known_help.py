@@ -16,7 +16,7 @@ _WIDTH = 80
 _PROGRAM = "scanmatrix"
 _OPTIONS = {"--help", "-h"}
 #: Set while a shell asks what could be completed.
-_COMPLETING = "_SCANMATRIX_COMPLETE"
+COMPLETING = "_SCANMATRIX_COMPLETE"
 
 
 def known_help(arguments: list[str]) -> str:
@@ -26,7 +26,7 @@ def known_help(arguments: list[str]) -> str:
         arguments: of the process, its program first.
     """
     program, *words = arguments
-    if not words or words[-1] not in _OPTIONS or _COMPLETING in os.environ or _columns() < _WIDTH:
+    if not words or words[-1] not in _OPTIONS or COMPLETING in os.environ or _columns() < _WIDTH:
         return ""
     name = ".".join([_PROGRAM, *words[:-1]])
     if not all(word.replace("-", "").isalpha() and word.isascii() and word[0] != "-" for word in words[:-1]):

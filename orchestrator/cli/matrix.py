@@ -16,6 +16,7 @@ from orchestrator.cli.options import (
     References,
     RunId,
     Scans,
+    Server,
     SkipDatabases,
     Strict,
     Targets,
@@ -88,6 +89,16 @@ def run(
         ),
     ] = None,
     engine: Engine = None,
+    server: Server = None,
+    key: Annotated[
+        str,
+        typer.Option(
+            "--key",
+            metavar="KEY",
+            help="With --server: the same key submits the same run, however often it is sent.",
+            show_default=False,
+        ),
+    ] = "",
     fail_on: FailOn = None,
     detach: Annotated[
         bool, typer.Option("--detach", help="Start the run and return; not with the local engine.")
@@ -98,36 +109,28 @@ def run(
     """Run the matrix locally or on a cluster, and print its ledger.
 
     The ledger lists every cell and its outcome; the exit status is 1 if the policy is violated. Ctrl-C stops a run of
-    the local engine, which can be resumed; a run on a cluster continues without this command.
+    the local engine, which can be resumed; a run on a cluster, or of a service, continues without this command.
 
     Example: scanmatrix run registry.example/app:1.2 --fail-on high
     """
-    from orchestrator import engines
-    from orchestrator.api import plan as plan_api
-    from orchestrator.api import run as run_api
-    from orchestrator.api.unlooked import unlooked
+    from orchestrator.cli.answering import RunWish, answering
     from orchestrator.cli.output import say
     from orchestrator.cli.progress import progress
     from orchestrator.cli.runs import detached, finish, unjudged
-    from orchestrator.errors import UsageError
 
     severity = severity_of("--fail-on", fail_on)
-    settings = settings_to_plan(
-        config, volume, references, target,
-        strict=strict, offline=offline, skip_db_update=skip_db_update, engine=engine, fail_on=severity,
+    wish = RunWish(
+        tuple(references or ()), tuple(target or ()), tuple(scan or ()),
+        run_id=run_id, offline=offline, skip_db_update=skip_db_update, strict=strict, resume=resume, fail_on=severity,
+        key=key,
     )  # fmt: skip
-    if resume is not None:
-        if references or target or scan:
-            raise UsageError(f"--resume {resume} runs the plan of that run: name no targets and no --scan")
-        if detach and severity is not None:
+    with answering(server, config, volume, engine=engine) as answers:
+        if resume is not None and detach and severity is not None:
             raise unjudged(resume, severity)
-        planned = plan_api.read_plan(settings, resume)
-    else:
-        planned = plan_api.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
-    if detach:
-        say(run_api.submit(planned, settings))
-        return
-    with detached(settings, planned.run), progress(quiet=QUIET.get(), lines=engines.is_remote(settings)) as observer:
-        ledger = run_api.run(planned, settings, observer=observer)
-    lacking = "" if scan or resume else unlooked(planned, settings)
-    finish(ledger, settings, severity=severity, output=output, every=every, lacking=lacking)
+        begun = answers.begin(wish)
+        if detach:
+            say(begun.detach())
+            return
+        with detached(answers, begun.run), progress(quiet=QUIET.get(), lines=answers.continues) as observer:
+            ledger = begun.to_end(observer)
+        finish(ledger, answers, severity=severity, output=output, every=every, lacking=begun.lacking())

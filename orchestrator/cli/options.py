@@ -134,7 +134,7 @@ def severity_of(option: str, word: str | None) -> "Severity | None":
         UsageError: there is no such severity.
     """
     from orchestrator.errors import UsageError
-    from orchestrator.kit.sources import suggest
+    from orchestrator.kit.sources import no_such
     from orchestrator.model import Severity
 
     if word is None:
@@ -142,8 +142,7 @@ def severity_of(option: str, word: str | None) -> "Severity | None":
     try:
         return Severity(word.strip().lower())
     except ValueError as error:
-        near = suggest(word.strip().lower(), list(Severity))
-        raise UsageError(f"{option}: there is no {word!r}{near}; there are {', '.join(Severity)}") from error
+        raise UsageError(f"{option}: {no_such('severity', word.strip(), Severity)}") from error
 
 
 OnlyTarget = Annotated[

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import BinaryIO
 
+    from orchestrator.api.printed import KeyExplanation
     from orchestrator.model import Scan
     from orchestrator.store.documents import Pruned, TakenInAll
 
@@ -99,6 +100,24 @@ def indented(workloads: Sequence[str]) -> list[str]:
     from orchestrator.results.naming import first
 
     return [f"  {each}" for each in first(workloads, _WORKLOADS)]
+
+
+def print_explanation(found: KeyExplanation) -> None:
+    """What a key means: its name, meaning, type, default, the keys below it, and an example."""
+    import textwrap
+
+    say(f"{found.file}: {found.key}")
+    for line in textwrap.wrap(found.meaning, 96):
+        say(f"  {line}")
+    say(f"type:    {found.type}")
+    say(f"default: {found.default}")
+    if found.keys:
+        names = ", ".join(key.rpartition(".")[2] for key in found.keys)
+        for line in textwrap.wrap(f"keys:    {names}", 96, subsequent_indent=" " * 9):
+            say(line)
+    say("example:")
+    for line in found.example.splitlines():
+        say(f"  {line}")
 
 
 def print_scans(scans: Sequence[Scan], missing: Mapping[str, str] = MappingProxyType({})) -> None:

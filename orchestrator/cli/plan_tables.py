@@ -22,7 +22,9 @@ LETTERS: Mapping[Decision, tuple[str, str]] = {
     Decision.FAIL: ("f", "fails"),
     Decision.AWAIT: ("w", "waits for its report"),
 }
-_LEGEND = (*LETTERS.values(), (LACKING, "has no scanner here"))
+#: The same of a cell that runs without its image.
+_FROM_SBOM = ("b", "reads a stored SBOM")
+_LEGEND = (*LETTERS.values(), _FROM_SBOM, (LACKING, "has no scanner here"))
 # Cells that names of targets are given before scans get numbers.
 _NAME = 30
 
@@ -86,15 +88,17 @@ def _names(target: Target) -> list[str]:
 def _letter(cell: Cell | None, missing: Mapping[str, str]) -> str:
     if cell is None:
         return ""
-    lacks = cell.decision is Decision.RUN and cell.scan in missing
-    return LACKING if lacks else LETTERS[cell.decision][0]
+    if cell.runs and cell.scan in missing:
+        return LACKING
+    return (_FROM_SBOM if cell.source else LETTERS[cell.decision])[0]
 
 
 def _reasons(plan: Plan) -> Iterator[CellReason]:
     names = {target.id: next(iter(names_of([target.reference])), target.id) for target in plan.targets}
     for cell in plan.cells:
-        if cell.decision is not Decision.RUN:
-            yield CellReason(LETTERS[cell.decision][0], cell.reason, cell.target, names[cell.target], cell.scan)
+        why = cell.reason or (f"the image itself: {cell.unmatched}" if cell.unmatched else "")
+        if why or not cell.runs:
+            yield CellReason(LETTERS[cell.decision][0], why, cell.target, names[cell.target], cell.scan)
 
 
 def budget_line(plan: Plan) -> str:
@@ -111,4 +115,7 @@ def budget_line(plan: Plan) -> str:
     )
     if budget.spec_bytes:
         line += f", {budget.pods} pods, a Workflow of {spell_size(budget.spec_bytes)}"
+    if budget.matched:
+        saved = f"{number(budget.saved_images, 'image')} ({spell_size(budget.saved_bytes)}) not pulled"
+        line += f"; {number(budget.matched, 'cell')} from stored SBOMs, {saved}"
     return line + (f"; {number(budget.unknown, 'target')} of unknown size not counted" if budget.unknown else "")

@@ -15,6 +15,7 @@ from orchestrator.cli.options import (
     Targets,
     Volume,
 )
+from orchestrator.cli.output import complain
 from orchestrator.cli.settings import settings_to_plan
 from orchestrator.workflows import ManifestKind
 
@@ -39,6 +40,7 @@ def render(
     """
     from orchestrator.api import plan as plan_api
     from orchestrator.errors import UsageError
+    from orchestrator.model import Decision
 
     # What plans in the cluster has no run yet, and a schedule no scans of its own.
     unused: dict[ManifestKind, dict[str, object]] = {
@@ -57,3 +59,10 @@ def render(
     settings = settings.model_copy(update={"engine": "argo"})
     planned = plan_api.make_plan(settings, scans=scan or (), run=run_id, offline=offline)
     typer.echo(plan_api.render(planned, settings, kind=kind), nl=False)
+    failing = [cell for cell in planned.cells if cell.decision is Decision.FAIL]
+    if failing and kind is not ManifestKind.TEMPLATE:
+        targets, first = planned.targets_by_id, failing[0]
+        complain(
+            f"scanmatrix: {len(failing)} of {len(planned.cells)} cells fail before they begin, such as "
+            f"{targets[first.target].reference} × {first.scan}: {first.reason}"
+        )

@@ -67,7 +67,9 @@ def list_(
     if output is OutputFormat.TABLE:
         print_runs(found)
     else:
-        print_data(found, output)
+        from orchestrator.results.overview import RunsList
+
+        print_data(RunsList(tuple(found)), output)
     if not found:
         complain(f"scanmatrix: no run has finished on {answers.place}")
 
@@ -135,7 +137,8 @@ def show(
 
     run = _one_run(run, of)
     wanted = Choice(
-        target=target, owner=owner, scan=scan, id=id_, package=package, kinds=tuple(kind or ()),
+        target=target, owner=owner, scan=scan, id=id_, package=package,
+        kinds=tuple(each.strip().lower() for each in kind or ()),
         severity=severity_of("--severity", severity), fixable=fixable, suppressed=suppressed,
     )  # fmt: skip
     with answering(server, config, volume) as answers:
@@ -229,7 +232,12 @@ def who_has(
     has = len({row.target for row in found})
     sentence = f"{has} of {coverage.targets} targets {'has' if has == 1 else 'have'} it; the answer {coverage}"
     if output is OutputFormat.TABLE:
-        print_merged(found, f"Targets with {id_ or package}", most=len(found) or 1, suppressed=True)
+        print_merged(
+            found,
+            f"Targets with {' and '.join(filter(None, (id_.strip(), package.strip())))}",
+            most=len(found) or 1,
+            suppressed=True,
+        )
         print_text(sentence)
     else:
         print_findings(found, coverage, output)
@@ -264,7 +272,8 @@ def export(
 
     Example: scanmatrix results export html --to report.html
     """
-    from orchestrator.api import results as results_api
+    from orchestrator.api import delivering
+    from orchestrator.api.results import compared
     from orchestrator.cli.output import complain, print_file, say
     from orchestrator.cli.result_tables import print_exports
 
@@ -273,11 +282,11 @@ def export(
         return
     settings = settings_of(config, volume)
     if to == "-":
-        with results_api.exported_text(settings, run, name) as file:
+        with delivering.exported_text(settings, run, name) as file:
             print_file(file)
     else:
-        say(results_api.export(settings, run, name, to=to))
-    coverage = results_api.compared(settings, run)
+        say(delivering.export(settings, run, name, to=to))
+    coverage = compared(settings, run)
     if coverage.unknown:
         complain(f"the export {coverage}")
 
@@ -292,15 +301,17 @@ def notify(
 
     Example: scanmatrix results notify
     """
-    from orchestrator.api import results as results_api
+    from orchestrator.api import delivering
     from orchestrator.cli import BROKEN
     from orchestrator.cli.output import print_data
     from orchestrator.cli.result_tables import print_deliveries
 
-    found = results_api.notify(settings_of(config, volume), run)
+    found = delivering.notify(settings_of(config, volume), run)
     if output is OutputFormat.TABLE:
         print_deliveries(found)
     else:
-        print_data(found, output)
+        from orchestrator.notifications.interface import DeliveriesList
+
+        print_data(DeliveriesList(found), output)
     if any(one.state != "sent" for one in found):
         raise typer.Exit(BROKEN)

@@ -12,7 +12,7 @@ from orchestrator.cli.output import OutputFormat
 from orchestrator.cli.settings import settings_of
 
 if TYPE_CHECKING:
-    from orchestrator.config.loading import Config
+    from orchestrator.cli.answering import Answers
     from orchestrator.errors import UsageError
     from orchestrator.model import Ledger, Severity
 
@@ -53,7 +53,7 @@ def status(
                 complain(f"scanmatrix: there is no run {'in the cluster' if in_cluster else f'on {answers.place}'}")
             return
         if watch:
-            with detached(answers.settings, run):
+            with detached(answers, run):
                 last = watching(answers.follow(run))
         else:
             last = answers.status(run)
@@ -98,6 +98,7 @@ def retry(
     config: ConfigFile = None,
     volume: Volume = None,
     engine: Engine = None,
+    server: Server = None,
     fail_on: FailOn = None,
     detach: Annotated[bool, typer.Option("--detach", help="Start it and return; not with the local engine.")] = False,
     every: All = False,
@@ -109,39 +110,45 @@ def retry(
 
     Example: scanmatrix retry 20261121-030000-0a1b2c
     """
-    from orchestrator import engines
-    from orchestrator.api import run as run_api
+    from orchestrator.cli.answering import answering
     from orchestrator.cli.commands import QUIET
     from orchestrator.cli.output import complain, say
     from orchestrator.cli.progress import progress
+    from orchestrator.engines.interface import Silent
     from orchestrator.errors import UsageError
     from orchestrator.kit.advice import ours
 
-    severity, settings = severity_of("--fail-on", fail_on), settings_of(config, volume, engine=engine)
-    if detach and not engines.is_remote(settings):
-        raise UsageError(f"--detach: the engine {settings.engine} runs nothing once its command has ended")
-    if detach and severity is not None:
-        raise unjudged(run, severity)
-    if detach:
-        say(f"{run_api.retry(settings, run)}; watch it with {ours('status', run, '--watch')}")
-        return
-    with detached(settings, run), progress(quiet=QUIET.get(), lines=engines.is_remote(settings)) as observer:
-        name = run_api.retry(settings, run, observer=observer)
-        if name != run and not QUIET.get():
-            complain(f"{name} runs the failed cells of {run} again")
-        ledger = run_api.await_end(settings, run, observer=observer)
-    finish(ledger, settings, severity=severity, output=output, every=every)
+    severity = severity_of("--fail-on", fail_on)
+    with answering(server, config, volume, engine=engine) as answers:
+        if severity is not None and answers.settings is None:
+            raise UsageError(f"--fail-on: {answers.place} judges run {run} by the severity that it was submitted with")
+        if detach and answers.settings is not None and not answers.continues:
+            raise UsageError(f"--detach: the engine {answers.settings.engine} runs nothing once its command has ended")
+        if detach and severity is not None:
+            raise unjudged(run, severity)
+        if detach:
+            say(f"{answers.retry(run, Silent())}; watch it with {ours('status', run, '--watch')}")
+            return
+        with detached(answers, run), progress(quiet=QUIET.get(), lines=answers.continues) as observer:
+            name = answers.retry(run, observer)
+            if name != run and not QUIET.get():
+                complain(f"{name} runs the failed cells of {run} again")
+            ledger = answers.await_end(run, observer)
+        finish(ledger, answers, severity=severity, output=output, every=every)
 
 
-def cancel(run: Run, config: ConfigFile = None, volume: Volume = None, engine: Engine = None) -> None:
+def cancel(
+    run: Run, config: ConfigFile = None, volume: Volume = None, engine: Engine = None, server: Server = None
+) -> None:
     """Stop a run now; finished cells and their results are kept.
 
     Example: scanmatrix cancel 20261121-030000-0a1b2c
     """
-    from orchestrator.api import run as run_api
+    from orchestrator.cli.answering import answering
     from orchestrator.cli.output import say
 
-    names = run_api.cancel(settings_of(config, volume, engine=engine), run)
+    with answering(server, config, volume, engine=engine) as answers:
+        names = answers.cancel(run)
     for line in [f"stopping: {name}" for name in names] or [f"run {run} has ended already"]:
         say(line)
 
@@ -161,13 +168,14 @@ def fetch(
     """
     from orchestrator.api import results as results_api
     from orchestrator.api import run as run_api
+    from orchestrator.cli.here import AnswersHere
     from orchestrator.cli.output import print_data
 
     severity, settings = severity_of("--fail-on", fail_on), settings_of(config, volume, engine=engine)
     ledger = results_api.judge(settings, run_api.fetch(settings, run), severity)
     if output is not OutputFormat.TABLE:
         print_data(ledger, output)
-    show_ledger(ledger, settings, table=output is OutputFormat.TABLE, every=every)
+    show_ledger(ledger, AnswersHere.of(settings), table=output is OutputFormat.TABLE, every=every)
 
 
 def delete(run: Run, config: ConfigFile = None, volume: Volume = None, engine: Engine = None) -> None:
@@ -184,7 +192,7 @@ def delete(run: Run, config: ConfigFile = None, volume: Volume = None, engine: E
 
 def finish(
     ledger: "Ledger",
-    settings: "Config",
+    answers: "Answers",
     *,
     severity: "Severity | None",
     output: OutputFormat,
@@ -195,31 +203,30 @@ def finish(
 
     Args:
         ledger: of the run.
-        settings: the configuration.
+        answers: where it ran.
         severity: of `--fail-on`.
         output: how the ledger is printed.
         every: as for `show_ledger`.
         lacking: what the run did not look for, and why; empty for nothing.
     """
-    from orchestrator.api import results as results_api
     from orchestrator.cli import BROKEN
     from orchestrator.cli.output import complain, print_data
     from orchestrator.kit.guarding import is_internal
 
-    troubles = results_api.deliver(settings, ledger.run)
+    troubles = answers.deliver(ledger.run)
     for trouble in filter(None, (*troubles, lacking)):
         complain(f"scanmatrix: {trouble}")
-    ledger = results_api.judge(settings, ledger, severity)
+    ledger = answers.judge(ledger, severity)
     if output is not OutputFormat.TABLE:
         print_data(ledger, output)
-    show_ledger(ledger, settings, table=output is OutputFormat.TABLE, every=every)
+    show_ledger(ledger, answers, table=output is OutputFormat.TABLE, every=every)
     if any(map(is_internal, troubles)):
         raise typer.Exit(BROKEN)
 
 
 def show_ledger(
     ledger: "Ledger",
-    settings: "Config",
+    answers: "Answers",
     *,
     table: bool,
     every: bool = False,
@@ -230,14 +237,11 @@ def show_ledger(
 
     Args:
         ledger: of the run.
-        settings: the configuration.
+        answers: where it ran.
         table: whether it is printed for people.
         every: whether every cell is listed, not only what is not ok.
     """
     from orchestrator.analysis.policy import verdict_lines
-    from orchestrator.api import plan as plan_api
-    from orchestrator.api import results as results_api
-    from orchestrator.api.step_summary import append_summary
     from orchestrator.cli import BROKEN, POLICY
     from orchestrator.cli.ending import print_highlights, print_next
     from orchestrator.cli.ledger_tables import print_ledger
@@ -247,14 +251,14 @@ def show_ledger(
 
     if table:
         print_ledger(ledger, every=every)
-        if (found := results_api.highlights(settings, ledger.run)) is not None:
+        if (found := answers.highlights(ledger.run)) is not None:
             print_highlights(found, coverage_in(ledger.rows))
-        print_next(ledger, plan_api.results_folder(settings, ledger.run), found)
+        print_next(ledger, answers.places(ledger.run), found)
     for line in verdict_lines(ledger.verdict, cells=ledger.rows):
         complain(f"policy: {line}")
     if ledger.verdict.remark:
         complain(f"policy: {ledger.verdict.remark}")
-    if trouble := append_summary(settings, ledger):
+    if trouble := answers.append_summary(ledger):
         complain(trouble)
     if broke(ledger):
         raise typer.Exit(BROKEN)
@@ -272,28 +276,24 @@ def unjudged(run: str, severity: "Severity") -> "UsageError":
 
 
 @contextmanager
-def detached(settings: "Config | None", run: str) -> Iterator[None]:
+def detached(answers: "Answers", run: str) -> Iterator[None]:
     """Let Ctrl-C leave alone a run that continues elsewhere, and say how to come back to it.
 
     Args:
-        settings: the configuration; None for a run of a service.
+        answers: where it runs.
         run: its id.
     """
-    from orchestrator import engines
     from orchestrator.cli.output import complain
     from orchestrator.kit.advice import ours
 
     try:
         yield
     except KeyboardInterrupt:
-        if settings is not None and not engines.is_remote(settings):
+        if not answers.continues:
             raise
         complain("")
-        if settings is None:
-            complain(f"Run {run} continues. Watch it with {ours('status', run, '--watch')}.")
-            raise typer.Exit(130) from None
         complain(
             f"Run {run} continues. Watch it with {ours('status', run, '--watch')}, "
-            f"stop it with {ours('cancel', run)}, get its results with {ours('fetch', run)}."
+            f"stop it with {ours('cancel', run)}, get its results with {answers.fetching(run)}."
         )
         raise typer.Exit(130) from None

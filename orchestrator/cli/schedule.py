@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import ConfigFile, Engine, OutputOption, Strict, Volume
+from orchestrator.cli.options import ConfigFile, Engine, OutputOption, Server, Strict, Volume
 from orchestrator.cli.output import OutputFormat
 from orchestrator.cli.settings import settings_of
 
@@ -44,6 +44,7 @@ def schedule(
         ),
     ] = "",
     strict: Strict = False,
+    server: Server = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Keep results fresh: scan new targets first, then stale ones.
@@ -54,7 +55,8 @@ def schedule(
     Example: scanmatrix schedule --config scanmatrix.yaml
     """
     from orchestrator import engines
-    from orchestrator.cli.output import complain, print_data
+    from orchestrator.cli.answering import SERVER, answering
+    from orchestrator.cli.output import complain
     from orchestrator.errors import UsageError
     from orchestrator.service.notes import Notes
     from orchestrator.service.scheduler import Scheduler
@@ -62,23 +64,30 @@ def schedule(
 
     if volume is not None and mounted is not None:
         raise UsageError("give --volume or --mounted, not both: each says where the results are")
+    if show:
+        with answering(server, config, mounted or volume, engine=engine) as answers:
+            _print(answers.backlog(), output)
+        return
+    if server or SERVER.get():
+        raise UsageError("--server: a service is asked with --show; a scheduler itself runs where its configuration is")
     settings = settings_of(config, mounted or volume, engine=engine, strict=strict)
     with BacklogStore.of(settings) as store:
-        if show:
-            found = store.backlog()
-            if output is OutputFormat.TABLE:
-                from orchestrator.cli.backlog import print_backlog
-
-                print_backlog(found)
-            else:
-                print_data(found, output)
-            return
         live = sys.stderr.isatty()
         notes = Notes() if live else Notes(complain)
         keep = _keeper(settings, state) if state else None
         runner = engines.make(settings, mounted=mounted is not None)
         scheduler = Scheduler(settings, store, runner, notes=notes, keep=keep)
         _run(scheduler, store, once=once, live=live)
+
+
+def _print(backlog: "Backlog", output: OutputFormat) -> None:
+    from orchestrator.cli.backlog import print_backlog
+    from orchestrator.cli.output import print_data
+
+    if output is OutputFormat.TABLE:
+        print_backlog(backlog)
+    else:
+        print_data(backlog, output)
 
 
 def _keeper(settings: "Config", state: str) -> "Callable[[Backlog], None]":

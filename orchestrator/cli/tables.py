@@ -132,10 +132,10 @@ def print_table(
 
     terminal = console()
     if WIDE.get():
-        terminal.width, shown = max(terminal.width, _width(columns, lines, _UNBOUND)), columns
+        terminal.width, shown = max(terminal.width, _width(columns, columns, lines, _UNBOUND)), columns
     else:
         shown = fitting(columns, lines, terminal.width)
-        terminal.width = max(terminal.width, _width(shown, lines, _BAREST))
+        terminal.width = max(terminal.width, _width(columns, shown, lines, _BAREST))
     if title:
         terminal.print(Text(visible(title), style="bold"), soft_wrap=True)
     terminal.print(_table(columns, shown, lines), crop=False)
@@ -180,6 +180,10 @@ def fitting(columns: Sequence[TableColumn], rows: Lines, width: int) -> Sequence
         if not last.rank:
             break
         shown.remove(last)
+    # Where ids that are never broken leave no room even for the barest, a column that says nothing goes, too.
+    empty = [column for at, column in enumerate(columns) if column in shown and not any(any(row[at]) for row in rows)]
+    while empty and rows and _width(columns, shown, rows, _BAREST) > width:
+        shown.remove(empty.pop())
     return shown
 
 
@@ -204,8 +208,10 @@ def _print_plain(title: str, columns: Sequence[TableColumn], rows: Lines) -> Non
         sys.stdout.write(f"{_GAP.join(cells).rstrip()}\n")
 
 
-def _width(columns: Sequence[TableColumn], rows: Lines, bounds: Mapping[Fit, int]) -> int:
-    return sum(_widths(columns, rows, bounds)) + len(_GAP) * (len(columns) - 1)
+def _width(columns: Sequence[TableColumn], shown: Sequence[TableColumn], rows: Lines, bounds: Mapping[Fit, int]) -> int:
+    """Cells that the columns which are shown need, of rows that have all of them."""
+    widths = dict(zip(columns, _widths(columns, rows, bounds), strict=True))
+    return sum(widths[column] for column in shown) + len(_GAP) * (len(shown) - 1)
 
 
 def _widths(columns: Sequence[TableColumn], rows: Lines, bounds: Mapping[Fit, int]) -> list[int]:

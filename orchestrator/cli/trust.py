@@ -34,24 +34,26 @@ def lock(
     """Pin every scanner image to a digest in scanmatrix.lock.
 
     The file is written next to the configuration. Runs, manifests and schedules then use these digests, even if a tag
-    is moved later.
+    is moved later. An image whose template names signers must be signed by one of them.
 
     Example: scanmatrix lock --check
     """
     from orchestrator.api import trust
+    from orchestrator.api.printed import LockedList
     from orchestrator.cli.output import print_data
     from orchestrator.cli.tables import Fit, TableColumn, print_table
 
     found = trust.lock(settings_of(config), only=update or (), offline=offline, check=check)
     if output is not OutputFormat.TABLE:
-        print_data(found, output)
+        print_data(LockedList(found), output)
         return
-    rows = [[one.scan, one.what, one.image, one.now or one.before] for one in found]
+    rows = [[one.scan, one.what, one.image, one.now or one.before, one.signer] for one in found]
     columns = [
         TableColumn("Scan"),
         TableColumn("Change"),
         TableColumn("Image", Fit.MIDDLE),
         TableColumn("Digest", Fit.MIDDLE),
+        TableColumn("Signer", Fit.MIDDLE),
     ]
     print_table("", columns, rows)
 
@@ -91,7 +93,10 @@ def distrust(
 
     Example: scanmatrix distrust general --from 2026-03-19 --to 2026-03-24 --reason CVE-2026-33634
     """
+    import msgspec
+
     from orchestrator.api import trust
+    from orchestrator.api.printed import DistrustedList, DistrustedScanner
     from orchestrator.cli.output import print_data, say
     from orchestrator.cli.tables import Fit, TableColumn, print_table
     from orchestrator.config.scanners import DistrustSection
@@ -110,7 +115,7 @@ def distrust(
             columns = [TableColumn(key.capitalize(), Fit.FOLD if key == "reason" else Fit.MIDDLE) for key in given]
             print_table("", columns, [[e.get(key, "") for key in given] for e in entries])
         else:
-            print_data(entries, output)
+            print_data(DistrustedList(tuple(msgspec.convert(each, DistrustedScanner) for each in entries)), output)
         return
     if lift:
         if scan is None:

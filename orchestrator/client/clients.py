@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import aclosing, closing
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from orchestrator.client import scripts
-from orchestrator.client.connection import Intake, ServiceAddress, ServiceLimits, check_status, failures_as_ours
-from orchestrator.client.exchange import PlayedScript, ServicePause, ServiceRequest, ServiceRows
+from orchestrator.client import question_scripts, run_scripts
+from orchestrator.client.connection import ServiceAddress, ServiceLimits, failures_as_ours
+from orchestrator.client.exchange import PlayedScript, ServiceNext, ServicePause, ServiceRequest, ServiceRows
+from orchestrator.client.streams import AwaitedStream, WaitedStream, whole, whole_async
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.extras import needing
 from orchestrator.kit.retrying import Patience
@@ -43,8 +45,9 @@ def _waited(
     @wraps(script)
     def method(self: ServiceClient, /, *args: _Given.args, **kwargs: _Given.kwargs) -> T:
         played = PlayedScript(script(*args, **kwargs))
-        while played.step is not None:
-            self._do(played)
+        with closing(self._stream()) as stream:
+            while played.step is not None:
+                self._do(played, stream)
         return played.value
 
     return _ours(method)
@@ -58,10 +61,11 @@ def _waited_rows(
     @wraps(script)
     def method(self: ServiceClient, /, *args: _Given.args, **kwargs: _Given.kwargs) -> Generator[T, None, None]:
         played = PlayedScript(script(*args, **kwargs).steps)
-        while played.step is not None:
-            if isinstance(played.step, ServiceRows):
-                yield from played.step.values
-            self._do(played)
+        with closing(self._stream()) as stream:
+            while played.step is not None:
+                if isinstance(played.step, ServiceRows):
+                    yield from played.step.values
+                self._do(played, stream)
 
     return _ours(method)
 
@@ -74,8 +78,9 @@ def _awaited(
     @wraps(script)
     async def method(self: AsyncServiceClient, /, *args: _Given.args, **kwargs: _Given.kwargs) -> T:
         played = PlayedScript(script(*args, **kwargs))
-        while played.step is not None:
-            await self._do(played)
+        async with aclosing(self._stream()) as stream:
+            while played.step is not None:
+                await self._do(played, stream)
         return played.value
 
     return _ours(method)
@@ -91,11 +96,12 @@ def _awaited_rows(
         self: AsyncServiceClient, /, *args: _Given.args, **kwargs: _Given.kwargs
     ) -> AsyncGenerator[T, None]:
         played = PlayedScript(script(*args, **kwargs).steps)
-        while played.step is not None:
-            if isinstance(played.step, ServiceRows):
-                for value in played.step.values:
-                    yield value
-            await self._do(played)
+        async with aclosing(self._stream()) as stream:
+            while played.step is not None:
+                if isinstance(played.step, ServiceRows):
+                    for value in played.step.values:
+                        yield value
+                await self._do(played, stream)
 
     return _ours(method)
 
@@ -145,12 +151,17 @@ class ServiceClient:
         """Close its connections."""
         self._http.close()
 
-    def _do(self, played: PlayedScript[Any]) -> None:
+    def _stream(self) -> WaitedStream:
+        return WaitedStream(self._http, self._address, self.limits)
+
+    def _do(self, played: PlayedScript[Any], stream: WaitedStream) -> None:
         """Do what a script wants."""
         step, data = played.step, b""
         try:
             if isinstance(step, ServicePause):
                 time.sleep(step.seconds)
+            elif isinstance(step, ServiceNext):
+                data = stream.next(step.request)
             elif isinstance(step, ServiceRequest):
                 data = Patience(self.limits.retries).retry(lambda: self._send(step))
         except ScanmatrixError as error:
@@ -164,32 +175,33 @@ class ServiceClient:
             failures_as_ours(request, self._address),
             self._http.stream(**self._address.spell(request, self.limits.page)) as answer,
         ):
-            intake = Intake(self.limits, self._address.url, success=answer.is_success)
-            for part in answer.iter_bytes():
-                if not intake.put(part):
-                    break
-        return check_status(request, self._address, answer.status_code, answer.headers, intake.whole())
+            return whole(answer, request, self._address, self.limits)
 
-    cancel = _waited(scripts.cancel)
-    cells = _waited_rows(scripts.cells)
-    compared = _waited(scripts.compared)
-    coverage = _waited(scripts.coverage)
-    findings = _waited_rows(scripts.findings)
-    findings_now = _waited(scripts.findings_now)
-    follow = _waited_rows(scripts.follow)
-    holders_now = _waited(scripts.holders_now)
-    known_targets = _waited_rows(scripts.known_targets)
-    list_differences = _waited(scripts.list_differences)
-    list_results = _waited(scripts.list_results)
-    make_plan = _waited(scripts.make_plan)
-    one_target = _waited(scripts.one_target)
-    read_ledger = _waited(scripts.read_ledger)
-    retry = _waited(scripts.retry)
-    run = _waited(scripts.run)
-    status = _waited(scripts.status)
-    submit = _waited(scripts.submit)
-    suppressions = _waited(scripts.suppressions)
-    workloads = _waited_rows(scripts.workloads)
+    await_ledger = _waited(run_scripts.await_ledger)
+    backlog = _waited(question_scripts.backlog)
+    cancel = _waited(run_scripts.cancel)
+    cells = _waited_rows(question_scripts.cells)
+    compared = _waited(question_scripts.compared)
+    coverage = _waited(question_scripts.coverage)
+    findings = _waited_rows(question_scripts.findings)
+    findings_now = _waited(question_scripts.findings_now)
+    findings_of = _waited(question_scripts.findings_of)
+    follow = _waited_rows(run_scripts.follow)
+    highlights = _waited(question_scripts.highlights)
+    holders_now = _waited(question_scripts.holders_now)
+    known_targets = _waited_rows(question_scripts.known_targets)
+    list_differences = _waited(question_scripts.list_differences)
+    list_results = _waited(question_scripts.list_results)
+    list_runs = _waited(run_scripts.list_runs)
+    make_plan = _waited(run_scripts.make_plan)
+    one_target = _waited(question_scripts.one_target)
+    read_ledger = _waited(run_scripts.read_ledger)
+    retry = _waited(run_scripts.retry)
+    run = _waited(run_scripts.run)
+    status = _waited(run_scripts.status)
+    submit = _waited(run_scripts.submit)
+    suppressions = _waited(question_scripts.suppressions)
+    workloads = _waited_rows(question_scripts.workloads)
 
 
 class AsyncServiceClient:
@@ -227,12 +239,17 @@ class AsyncServiceClient:
         """Close its connections."""
         await self._http.aclose()
 
-    async def _do(self, played: PlayedScript[Any]) -> None:
+    def _stream(self) -> AwaitedStream:
+        return AwaitedStream(self._http, self._address, self.limits)
+
+    async def _do(self, played: PlayedScript[Any], stream: AwaitedStream) -> None:
         """Do what a script wants."""
         step, data = played.step, b""
         try:
             if isinstance(step, ServicePause):
                 await asyncio.sleep(step.seconds)
+            elif isinstance(step, ServiceNext):
+                data = await stream.next(step.request)
             elif isinstance(step, ServiceRequest):
                 data = await Patience(self.limits.retries).retry_async(lambda: self._send(step))
         except ScanmatrixError as error:
@@ -244,29 +261,30 @@ class AsyncServiceClient:
         """One attempt."""
         with failures_as_ours(request, self._address):
             async with self._http.stream(**self._address.spell(request, self.limits.page)) as answer:
-                intake = Intake(self.limits, self._address.url, success=answer.is_success)
-                async for part in answer.aiter_bytes():
-                    if not intake.put(part):
-                        break
-        return check_status(request, self._address, answer.status_code, answer.headers, intake.whole())
+                return await whole_async(answer, request, self._address, self.limits)
 
-    cancel = _awaited(scripts.cancel)
-    cells = _awaited_rows(scripts.cells)
-    compared = _awaited(scripts.compared)
-    coverage = _awaited(scripts.coverage)
-    findings = _awaited_rows(scripts.findings)
-    findings_now = _awaited(scripts.findings_now)
-    follow = _awaited_rows(scripts.follow)
-    holders_now = _awaited(scripts.holders_now)
-    known_targets = _awaited_rows(scripts.known_targets)
-    list_differences = _awaited(scripts.list_differences)
-    list_results = _awaited(scripts.list_results)
-    make_plan = _awaited(scripts.make_plan)
-    one_target = _awaited(scripts.one_target)
-    read_ledger = _awaited(scripts.read_ledger)
-    retry = _awaited(scripts.retry)
-    run = _awaited(scripts.run)
-    status = _awaited(scripts.status)
-    submit = _awaited(scripts.submit)
-    suppressions = _awaited(scripts.suppressions)
-    workloads = _awaited_rows(scripts.workloads)
+    await_ledger = _awaited(run_scripts.await_ledger)
+    backlog = _awaited(question_scripts.backlog)
+    cancel = _awaited(run_scripts.cancel)
+    cells = _awaited_rows(question_scripts.cells)
+    compared = _awaited(question_scripts.compared)
+    coverage = _awaited(question_scripts.coverage)
+    findings = _awaited_rows(question_scripts.findings)
+    findings_now = _awaited(question_scripts.findings_now)
+    findings_of = _awaited(question_scripts.findings_of)
+    follow = _awaited_rows(run_scripts.follow)
+    highlights = _awaited(question_scripts.highlights)
+    holders_now = _awaited(question_scripts.holders_now)
+    known_targets = _awaited_rows(question_scripts.known_targets)
+    list_differences = _awaited(question_scripts.list_differences)
+    list_results = _awaited(question_scripts.list_results)
+    list_runs = _awaited(run_scripts.list_runs)
+    make_plan = _awaited(run_scripts.make_plan)
+    one_target = _awaited(question_scripts.one_target)
+    read_ledger = _awaited(run_scripts.read_ledger)
+    retry = _awaited(run_scripts.retry)
+    run = _awaited(run_scripts.run)
+    status = _awaited(run_scripts.status)
+    submit = _awaited(run_scripts.submit)
+    suppressions = _awaited(question_scripts.suppressions)
+    workloads = _awaited_rows(question_scripts.workloads)

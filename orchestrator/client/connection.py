@@ -6,6 +6,7 @@ import os
 import ssl
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
 
     from orchestrator.client.exchange import ServiceRequest
 
-#: The token, where no argument has it.
-TOKEN_VARIABLE = "SCANMATRIX_TOKEN"  # noqa: S105 - its name
+#: The token, or the path of a file that has it, where no argument does.
+TOKEN_VARIABLE, TOKEN_FILE_VARIABLE = "SCANMATRIX_TOKEN", "SCANMATRIX_TOKEN_FILE"
+_MOST_OF_TOKEN = 16 * 1024
 #: Bytes of an answer that is no success: more is no problem of the service.
 _MOST_OF_PROBLEM = 64 * 1024
 _CONNECT_SECONDS = 10.0
+#: Seconds after which a stream is believed to be broken: the service sends something every 15.
+_SILENCE_SECONDS = 45.0
+_STREAM = "text/event-stream"
 
 
 class ServiceLimits(NamedTuple):
@@ -58,14 +63,14 @@ class ServiceAddress:
 
     Args:
         url: such as `https://scanmatrix.example`; a path in it stands before those of the service.
-        token: of who asks; None for `SCANMATRIX_TOKEN`, empty for none.
+        token: of who asks; None for `SCANMATRIX_TOKEN` or the file that `SCANMATRIX_TOKEN_FILE` names, empty for none.
 
     Raises:
-        UsageError: it is no such URL, or the token cannot be one.
+        UsageError: it is no such URL, the token cannot be one, or its file cannot be read.
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
-        found = os.environ.get(TOKEN_VARIABLE, "") if token is None else token
+        found = _token_here() if token is None else token
         self._token = found.strip()
         if not self._token.isascii() or not all(each.isprintable() and each != " " for each in self._token):
             raise UsageError(f"the token for the service ({TOKEN_VARIABLE}, or `token`) has characters that none has")
@@ -91,9 +96,28 @@ class ServiceAddress:
             "headers": headers,
         }
 
+    def spell_stream(self, request: ServiceRequest, limits: ServiceLimits) -> dict[str, Any]:
+        """The same of a stream of server-sent events."""
+        spelt = self.spell(request, 0)
+        spelt["headers"]["Accept"] = _STREAM
+        waits = limits.timeouts()
+        quiet = httpx2.Timeout(_SILENCE_SECONDS, connect=waits.connect, write=waits.write, pool=waits.pool)
+        return {**spelt, "timeout": quiet}
+
     def masked(self, text: str) -> str:
         """A text without the token."""
         return mask(text, self._token)
+
+
+def _token_here() -> str:
+    token, path = (os.environ.get(name, "").strip() for name in (TOKEN_VARIABLE, TOKEN_FILE_VARIABLE))
+    if token or not path:
+        return token
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(_MOST_OF_TOKEN).decode("ascii", "replace")
+    except OSError as error:
+        raise UsageError(f"{TOKEN_FILE_VARIABLE}: {path} cannot be read: {error.strerror}") from error
 
 
 def _checked(url: str) -> str:
@@ -203,6 +227,12 @@ def check_status(
     if not request.repeatable and hasattr(error, "given_up"):
         error.given_up = True
     raise error
+
+
+def is_stream(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether an answer is a stream of server-sent events; `check_status` says what any other is."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return status == 200 and kind == _STREAM  # noqa: PLR2004 - of HTTP
 
 
 def _of_certificate(error: BaseException | None) -> bool:

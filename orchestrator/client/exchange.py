@@ -1,8 +1,8 @@
 """What a client of the service does, step by step, written once for both kinds of client.
 
-A *script* is a generator: it yields what is to be asked (`ServiceRequest`), waited (`ServicePause`) or given to those
-who iterate (`ServiceRows`), is sent the document of each answer, and returns what was wanted. It knows no socket and
-no event loop; `orchestrator.client.clients` plays scripts.
+A *script* is a generator: it yields what is to be asked (`ServiceRequest`), listened to (`ServiceNext`), waited
+(`ServicePause`) or given to those who iterate (`ServiceRows`), is sent the document of each answer, and returns what
+was wanted. It knows no socket and no event loop; `orchestrator.client.clients` plays scripts.
 """
 
 from __future__ import annotations
@@ -41,6 +41,18 @@ class ServiceRequest(NamedTuple):
         return f"{self.method} {self.path}"
 
 
+class ServiceNext(NamedTuple):
+    """The next event of a stream of server-sent events, which is opened when it is wanted first.
+
+    Its document is what `orchestrator.client.streams` makes of it; an empty one means that the stream has ended.
+
+    Attributes:
+        request: of the stream.
+    """
+
+    request: ServiceRequest
+
+
 class ServicePause(NamedTuple):
     """A pause, in seconds."""
 
@@ -54,7 +66,10 @@ class ServiceRows(NamedTuple):
 
 
 #: A script that returns what was wanted.
-Script: TypeAlias = Generator[ServiceRequest | ServicePause, bytes, T]
+Script: TypeAlias = Generator[ServiceRequest | ServiceNext | ServicePause, bytes, T]
+
+#: The same of one whose values are iterated over.
+RowSteps: TypeAlias = Generator[ServiceRequest | ServiceNext | ServicePause | ServiceRows, bytes, None]
 
 
 class RowScript(Generic[T]):
@@ -64,7 +79,7 @@ class RowScript(Generic[T]):
         steps: the script.
     """
 
-    def __init__(self, steps: Generator[ServiceRequest | ServicePause | ServiceRows, bytes, None]) -> None:
+    def __init__(self, steps: RowSteps) -> None:
         self.steps = steps
 
 
@@ -82,7 +97,7 @@ class PlayedScript(Generic[T]):
     def __init__(self, steps: Generator[Any, bytes, T]) -> None:
         self._steps = steps
         self.value: T
-        self.step: ServiceRequest | ServicePause | ServiceRows | None = None
+        self.step: ServiceRequest | ServiceNext | ServicePause | ServiceRows | None = None
         self._move(lambda: next(steps))
 
     def answer(self, data: bytes) -> None:

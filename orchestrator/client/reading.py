@@ -11,6 +11,7 @@ import msgspec
 
 from orchestrator.client.errors import ServiceAnswerError
 from orchestrator.kit.json_bounds import JsonBounds, explain
+from orchestrator.model import RunStatus
 from orchestrator.results.coverage import Coverage, NotCovered
 from orchestrator.results.tables.columns import ColumnKind, reader
 from orchestrator.results.tables.making import make_rows
@@ -92,6 +93,32 @@ def _pruned(value: Any, info: Any) -> Any:
     if isinstance(info, msgspec.inspect.DictType) and isinstance(value, dict):
         return {name: _pruned(each, info.value_type) for name, each in value.items()}
     return value
+
+
+def changed(last: RunStatus | None, event: bytes) -> RunStatus:
+    """How a run stands after an event of its stream.
+
+    Args:
+        last: how it stood before; None at the beginning.
+        event: its kind, a line break, and its document.
+
+    Raises:
+        ServiceAnswerError: it is no such event, or a change of nothing.
+    """
+    kind, _, data = event.partition(b"\n")
+    if kind == b"end" and last is not None:
+        return last
+    if kind not in {b"status", b"change"} or (kind == b"change" and last is None):
+        raise ServiceAnswerError(f"the service sent an event {kind[:40]!r} that no progress of a run begins with")
+    found = read_json(data, RunStatus)
+    if kind == b"status" or last is None:
+        return found
+    cells, pulls = {cell.id: cell for cell in found.cells}, {pull.target: pull for pull in found.pulls}
+    return msgspec.structs.replace(
+        found,
+        cells=tuple(cells.get(cell.id, cell) for cell in last.cells),
+        pulls=tuple(pulls.get(pull.target, pull) for pull in last.pulls),
+    )
 
 
 def read_coverage(data: bytes) -> Coverage:

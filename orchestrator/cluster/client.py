@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 _Thing = TypeVar("_Thing", Workflow, Pod, PodEvent)
 
 ARGO = f"/apis/{ARGO_API}"
+_NETWORKING = "/apis/networking.k8s.io/v1"
 _PAGE = 100
 
 
@@ -149,6 +150,25 @@ class Cluster:
         """
         self._connection.request("POST", self._argo("workflowtemplates"), body=manifest)
 
+    def create_network_policy(self, manifest: Mapping[str, Any]) -> None:
+        """Make a NetworkPolicy.
+
+        Raises:
+            ObjectExistsError: there is one of that name.
+        """
+        self._connection.request("POST", self._policies(), body=manifest)
+
+    def patch_network_policy(self, name: str, patch: Mapping[str, Any]) -> None:
+        """Change parts of a NetworkPolicy by a JSON merge patch."""
+        self._connection.request("PATCH", self._policies(name), body=patch)
+
+    def delete_network_policy(self, name: str) -> None:
+        """Delete a NetworkPolicy; one that is gone already is no error."""
+        try:
+            self._connection.request("DELETE", self._policies(name))
+        except ObjectNotFoundError:
+            return
+
     def stored_template(self, name: str) -> tuple[str, dict[str, Any]]:
         """A Workflow's uid, and the spec that Argo has stored in it, out of its WorkflowTemplate; empty for none."""
         data = self._connection.request("GET", self._argo("workflows", name))
@@ -223,6 +243,9 @@ class Cluster:
 
     def _argo(self, *parts: str) -> str:
         return "/".join((ARGO, "namespaces", self.namespace, *parts))
+
+    def _policies(self, *parts: str) -> str:
+        return "/".join((_NETWORKING, "namespaces", self.namespace, "networkpolicies", *parts))
 
     def _core(self, *parts: str) -> str:
         return "/".join((CORE, "namespaces", self.namespace, *parts))

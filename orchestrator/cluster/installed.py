@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from typing import Self
 
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 _PAGE = 100
+#: The label of every namespace with its name.
+_NAMESPACE_NAME = "kubernetes.io/metadata.name"
 #: Media type of lists of metadata alone.
 METADATA = f"application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,{JSON}"
 
@@ -53,9 +56,17 @@ KINDS = {
     "Deployment": ObjectKind("/apis/apps/v1", "deployments", whole=True),
     "Job": ObjectKind("/apis/batch/v1", "jobs"),
     "NetworkPolicy": ObjectKind("/apis/networking.k8s.io/v1", "networkpolicies"),
+    "PodDisruptionBudget": ObjectKind("/apis/policy/v1", "poddisruptionbudgets"),
+    "Ingress": ObjectKind("/apis/networking.k8s.io/v1", "ingresses"),
+    "HTTPRoute": ObjectKind("/apis/gateway.networking.k8s.io/v1", "httproutes"),
+    "ServiceMonitor": ObjectKind("/apis/monitoring.coreos.com/v1", "servicemonitors"),
     "Role": ObjectKind(_RBAC, "roles"),
     "RoleBinding": ObjectKind(_RBAC, "rolebindings", whole=True),
     "ClusterRoleBinding": ObjectKind(_RBAC, "clusterrolebindings", whole=True, everywhere=True),
+    "ValidatingAdmissionPolicy": ObjectKind(_ADMISSION, "validatingadmissionpolicies", whole=True, everywhere=True),
+    "ValidatingAdmissionPolicyBinding": ObjectKind(
+        _ADMISSION, "validatingadmissionpolicybindings", whole=True, everywhere=True
+    ),
     "WorkflowTemplate": ObjectKind(ARGO, "workflowtemplates"),
     "CronWorkflow": ObjectKind(ARGO, "cronworkflows"),
 }
@@ -134,5 +145,8 @@ class InstalledObjects:
 
 def _namespaces(found: dict[str, Any]) -> set[str]:
     """Those that an object of the whole cluster is for."""
-    claim = found.get("spec", {}).get("claimRef", {})
-    return {claim.get("namespace", ""), *(one.get("namespace", "") for one in found.get("subjects", ()))}
+    spec = found.get("spec", {})
+    bound = spec.get("matchConstraints") or spec.get("matchResources") or {}
+    labels = (bound.get("namespaceSelector") or {}).get("matchLabels") or {}
+    subjects = (one.get("namespace", "") for one in found.get("subjects", ()))
+    return {spec.get("claimRef", {}).get("namespace", ""), labels.get(_NAMESPACE_NAME, ""), *subjects}

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from orchestrator.cluster.transport import Connection
 
-_PAGE = 100
+#: Objects of a page: whole ones, and their metadata alone.
+_PAGE, _MANY = 100, 500
 #: By this name the API server knows which fields of an object are ours.
 MANAGER = "scanmatrix-controller"
 
@@ -48,6 +49,12 @@ class NamespacedObjects:
             for page in pages(self._connection, self._path(name), limit=_PAGE, query=query):
                 for item in page.items:
                     yield msgspec.json.decode(item, type=dict[str, Any]) | {"kind": name}
+
+    def metadata(self, kind: str) -> Iterator[dict[str, Any]]:
+        """The metadata of every object of a kind, also of those that others made."""
+        for page in pages(self._connection, self._path(kind), limit=_MANY, accept=METADATA):
+            for item in page.items:
+                yield msgspec.json.decode(item, type=dict[str, Any]) | {"kind": kind}
 
     def one(self, kind: str, name: str) -> dict[str, Any] | None:
         """An object; None where there is none."""

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from orchestrator.config.described import ValueKind
-from orchestrator.config.kinds import Cpus, Cron, DnsName, Duration, Memory, Name, PathText, TimeZone
+from orchestrator.config.kinds import Cpus, Cron, DnsName, Duration, Memory, Name, PathText, Text, TimeZone
 from orchestrator.config.networks import is_never
 from orchestrator.config.section import CelRule, OneOf, Section, WrongKey
 
@@ -150,6 +150,78 @@ class SchedulerPods(Section):
         return self
 
 
+class ServiceIngress(Section):
+    """How an Ingress leads to the service.
+
+    Attributes:
+        host: name under which it is reached
+        class_name: IngressClass; by default the cluster's own choice
+        tls_secret: Secret with the certificate of the host
+    """
+
+    host: DnsName
+    class_name: Name | None = None
+    tls_secret: Name | None = None
+
+
+class ServiceGateway(Section):
+    """The Gateway whose route (HTTPRoute) leads to the service.
+
+    Attributes:
+        name: of the Gateway
+        namespace: where it is; by default that of the service
+        host: name under which the service is reached; by default all names of the Gateway
+    """
+
+    name: Name
+    namespace: Name | None = None
+    host: DnsName | None = None
+
+
+class ServiceMonitor(Section):
+    """How the Prometheus operator is to read the metrics of the service.
+
+    Attributes:
+        token_secret: Secret whose key `token` is a token of the service with the role `read`
+        labels: of the ServiceMonitor, by which your Prometheus finds it
+    """
+
+    token_secret: Name
+    labels: dict[Text, Text] = Field(default_factory=dict)
+
+
+class ServicePods(Section):
+    """The Deployment of `scanmatrix serve`, which is optional (`scanmatrix install --service`).
+
+    Attributes:
+        replicas: how many pods; several need `argo.scheduler.storeSecret`
+        tokens_secret: Secret whose key `tokens.json` is the file of tokens; by default `scanmatrix-tokens`, or none
+            where `auth` has nothing but `oidc`
+        namespaces: whose pods reach the service, in addition to its own: those of your ingress controller or gateway,
+            and of Prometheus
+        ingress: an Ingress that leads to it; none by default
+        gateway: a route from a Gateway to it; none by default
+        monitor: a ServiceMonitor for its metrics; none by default
+    """
+
+    replicas: Annotated[int, Field(ge=1, le=20)] = 1
+    tokens_secret: Name | None = None
+    namespaces: tuple[Name, ...] = ()
+    ingress: ServiceIngress | None = None
+    gateway: ServiceGateway | None = None
+    monitor: ServiceMonitor | None = None
+
+    @model_validator(mode="after")
+    def _is_reached(self) -> ServicePods:
+        for key, given in (("ingress", self.ingress), ("monitor", self.monitor)):
+            if given and not self.namespaces:
+                message = "nothing of another namespace could reach the service: name its namespace in `namespaces`"
+                raise WrongKey((key,), message)
+        if self.gateway and not self.namespaces and not self.gateway.namespace:
+            raise WrongKey(("gateway",), "name the namespace of its pods in `namespaces`, else they cannot reach it")
+        return self
+
+
 class Argo(Section):
     """What Argo needs to know.
 
@@ -180,6 +252,7 @@ class Argo(Section):
         operators: who may start, watch and end runs; each has exactly one of the keys below
         quota: maximum that the namespace's pods may use together; pods above it wait
         scheduler: the Deployment of `scanmatrix schedule` ([scheduler.md](scheduler.md))
+        service: the Deployment of `scanmatrix serve` ([api.md](api.md#in-a-cluster))
     """
 
     namespace: Name = "scanmatrix"
@@ -199,3 +272,19 @@ class Argo(Section):
     operators: tuple[Operator, ...] = ()
     quota: Quota = Quota()
     scheduler: SchedulerPods = SchedulerPods()
+    service: ServicePods = ServicePods()
+
+    across = (
+        CelRule(
+            "!has(self.service) || self.service.replicas <= 1 || has(self.scheduler.storeSecret)",
+            "several replicas of the service need a database that all of them reach: name the Secret with its URL in"
+            " argo.scheduler.storeSecret",
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _one_store(self) -> Argo:
+        if self.service.replicas > 1 and not self.scheduler.store_secret:
+            message = "several replicas of the service need a database that all of them reach: name its Secret here"
+            raise WrongKey(("scheduler", "storeSecret"), message)
+        return self

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from orchestrator.config.kinds import IssuerUrl, PathText, Text
 from orchestrator.config.section import Section, WrongKey
-from orchestrator.net.hosts import is_loopback
+from orchestrator.kit.hosts import is_loopback
 
 #: Signatures by a key pair; one by a shared secret could be made with the provider's public keys.
 Signature: TypeAlias = Literal[

@@ -228,7 +228,15 @@ def plain(value: str) -> str:
 Text = Annotated[str, _NOT_EMPTY, ValueKind("text", plural="text")]
 Glob = Annotated[str, _NOT_EMPTY, ValueKind("glob")]
 PathText = Annotated[str, _NOT_EMPTY, ValueKind("path")]
+AbsolutePath = Annotated[
+    str, StringConstraints(pattern="^/"), ValueKind("path", help="write an absolute path, such as /keptn/locust")
+]
 Reference = Annotated[str, _NOT_EMPTY, ValueKind("reference")]
+PinnedReference = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}$"),
+    ValueKind("reference", help="name it by its digest: registry/repository:tag@sha256:…"),
+]
 Word = Annotated[str, _NOT_EMPTY, ValueKind("name")]
 Value = Annotated[
     str,
@@ -314,6 +322,11 @@ ScanNames = Annotated[
 #: What the frozen types of `orchestrator.model` may name in `Written`.
 BY_NAME: Mapping[str, Any] = {
     "text": Text,
+    "value": Value,
+    "path": PathText,
+    "absolute path": AbsolutePath,
+    "reference": Reference,
+    "pinned reference": PinnedReference,
     "name": Word,
     "object name": Name,
     "glob": Glob,
@@ -329,4 +342,5 @@ BY_NAME: Mapping[str, Any] = {
     "variable": Variable,
     "host": Host,
     "URL": HttpUrl,
+    "issuer URL": IssuerUrl,
 }

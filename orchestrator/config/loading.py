@@ -14,19 +14,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PrivateAttr, field_validator
 
 from orchestrator import model
+from orchestrator.config.admission import AdmissionSection
 from orchestrator.config.allow import Allow
 from orchestrator.config.argo import Argo
 from orchestrator.config.auth import AuthSection
 from orchestrator.config.cache import CACHE, CacheSection
 from orchestrator.config.described import ValueKind
 from orchestrator.config.environment import overlay
+from orchestrator.config.events import EventsSection
 from orchestrator.config.exports import ExportsSection
 from orchestrator.config.kinds import DURATION_SCHEMA, Duration, Host, PlatformName, Reference, Word, one_for_all
 from orchestrator.config.limits import LIMITS, ConfiguredLimits
 from orchestrator.config.local import Local
+from orchestrator.config.metrics import MOST_METRICS, MetricSection
 from orchestrator.config.notify import NotifySection
 from orchestrator.config.policy import POLICY
 from orchestrator.config.reuse import DatabasesSection
+from orchestrator.config.sboms import SbomsSection
 from orchestrator.config.scanners import ScannersSection
 from orchestrator.config.scans import Scans
 from orchestrator.config.schedule import ScheduleSection
@@ -79,8 +83,11 @@ class Config(Section):
             unless the scan asks something else since ([planning.md](planning.md#what-fresh-means)). One duration
             applies to all scans; a mapping has one per scan, with `default` for the others. Without it everything is
             scanned always (`scanmatrix schedule`: after two weeks)
-        allow: scanner images that may run; without it all. Cells of others are `skipped` with the reason. At least one
-            of the keys below
+        sboms: SBOMs kept on the volume, from which scans are repeated without the image ([sboms.md](sboms.md))
+        allow: images that may run, the short form of `admission`; without it all. Cells of others are `skipped` with
+            the reason. At least one of the keys below
+        admission: what may run at all: images by repository, tag, digest and signature, and what they may ask of the
+            cluster ([admission.md](admission.md)). Without it, `allow` alone decides
         scanners: which scanners are trusted
         policy: when a run is good enough; otherwise its exit status is 1
         suppression: ignore rules and VEX documents ([suppression.md](suppression.md))
@@ -89,6 +96,8 @@ class Config(Section):
         store: the database of all results ([store.md](store.md))
         schedule: how `scanmatrix schedule` keeps results fresh ([scheduler.md](scheduler.md))
         auth: who may ask the service ([service-security.md](service-security.md))
+        metrics: gauges of your own, which the service exposes beside its own ([api.md](api.md#metrics-probes-and-logs))
+        events: events that start scans ([events.md](events.md))
         engine: what `scanmatrix run`, `status` and the other commands use: this machine, or Argo Workflows in a cluster
         layout: shape of the Workflow: a pod for each cell, or one for each image ([scale.md](scale.md))
         image: the orchestrator's image, for pull, built-in scans and aggregation in the cluster:
@@ -110,7 +119,9 @@ class Config(Section):
         BeforeValidator(one_for_all),
         ValueKind("duration, or mapping of durations", {"anyOf": [DURATION_SCHEMA, _DURATIONS]}),
     ] = Field(default_factory=dict)
+    sboms: SbomsSection = SbomsSection()
     allow: Allow | None = None
+    admission: AdmissionSection | None = None
     scanners: ScannersSection = ScannersSection()
     policy: Annotated[model.Policy, POLICY] = model.Policy()
     suppression: SuppressionSection = SuppressionSection()
@@ -119,6 +130,8 @@ class Config(Section):
     store: StoreSection = StoreSection()
     schedule: ScheduleSection = ScheduleSection()
     auth: AuthSection = AuthSection()
+    metrics: Annotated[tuple[MetricSection, ...], Field(max_length=MOST_METRICS)] = ()
+    events: EventsSection = EventsSection()
     engine: Word = "local"
     layout: Literal["cell", "image"] = "cell"
     image: Reference = Field(default_factory=default_image)
@@ -136,6 +149,14 @@ class Config(Section):
         upstreams = [cache.upstream for cache in value]
         if twice := sorted({upstream for upstream in upstreams if upstreams.count(upstream) > 1}):
             raise ValueError(f"more than one cache for {', '.join(twice)}")
+        return value
+
+    @field_validator("metrics")
+    @classmethod
+    def _named_apart(cls, value: tuple[MetricSection, ...]) -> tuple[MetricSection, ...]:
+        names = [metric.name for metric in value]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"more than one metric is called {', '.join(twice)}")
         return value
 
     @property

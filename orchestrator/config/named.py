@@ -35,7 +35,7 @@ def named_source(name: str) -> TargetSource:
     """The source of targets that a name stands for.
 
     Raises:
-        UsageError: it is empty, not Unicode, has credentials in it, or names one image of an archive.
+        UsageError: it is empty, not Unicode, has credentials in it, names one image of an archive, or a plain folder.
     """
     if not name.strip():
         raise UsageError("an empty name is neither an image nor an archive")
@@ -53,6 +53,8 @@ def named_source(name: str) -> TargetSource:
     if "://" in name:
         return _repository(name)
     path = Path(name)
+    if name.startswith(("/", "./", "../")) and path.is_dir() and not (path / "oci-layout").is_file():
+        raise UsageError(f"{name} is a folder: name it dir:{name}, to scan its files like a source repository")
     is_path = path.is_file() or (path / "oci-layout").is_file() or path.suffix in {".tar", ".tgz"} or path.is_absolute()
     if is_path:
         return TargetSource(archive=str(path.absolute()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -63,11 +64,16 @@ def excepted(cidr: str, networks: Iterable[str]) -> list[str]:
     Those of IPv4 also as IPv6 has them behind a translator, whose prefix (RFC 6052, 2.1) itself stays open: by it,
     clusters of IPv6 alone reach the internet.
     """
+    return list(_excepted(cidr, tuple(networks)))
+
+
+@lru_cache(maxsize=256)
+def _excepted(cidr: str, networks: tuple[str, ...]) -> tuple[str, ...]:
     outer = ipaddress.ip_network(cidr)
     given = [ipaddress.ip_network(each) for each in networks]
     given += [_translated(each) for each in given if isinstance(each, ipaddress.IPv4Network)]
     inner = [each for each in given if each != outer and _holds(outer, each)]
-    return [str(each) for each in inner if not any(other != each and _holds(other, each) for other in inner)]
+    return tuple(str(each) for each in inner if not any(other != each and _holds(other, each) for other in inner))
 
 
 def _translated(network: IpNetwork) -> IpNetwork:

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 from orchestrator import model
 from orchestrator.config.described import OrOne, ValueKind
 from orchestrator.config.kinds import Duration, Glob, Text
+from orchestrator.config.secret import SecretUrl, SecretWord
 from orchestrator.config.section import CelRule, OneOf, Section, WrongKey
-from orchestrator.kit.urls import WEB_URL, judge_web_url
 
 #: What there is to tell, in the order of messages; of `differences`, the status of the same name.
 About = Literal["new", "fixed", "no longer scanned", "failed", "policy"]
@@ -24,40 +24,16 @@ CHANNELS = ("slack", "webhook", "email")
 #: Ports of SMTP by the way of encryption (RFC 6409, RFC 8314, RFC 5321).
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _DOMAIN = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
 _ADDRESS = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_LOCAL}(\.{_LOCAL})*@{_DOMAIN}")
+#: As the CEL of the custom resource can say it, which knows no addresses.
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_SHORTEST_SECRET = 16
 
 
 def is_address(text: str) -> bool:
     """Whether a text is one plain e-mail address: RFC 5321 without quotes, literals and SMTPUTF8."""
     return _ADDRESS.fullmatch(text) is not None
-
-
-def variable_of(secret: SecretStr) -> str:
-    """Name of the environment variable that a secret is read from (`${NAME}`); empty where it stands for itself."""
-    found = _VARIABLE.fullmatch(secret.get_secret_value())
-    return found[1] if found else ""
-
-
-def url_mistake(url: str) -> str:
-    """What is wrong with the URL of a webhook, without naming it; empty for nothing."""
-    return judge_web_url(url, written=f"{WEB_URL}, or as ${{NAME}} for that of an environment variable")
-
-
-def _url(value: SecretStr) -> SecretStr:
-    if not variable_of(value) and (mistake := url_mistake(value.get_secret_value())):
-        raise ValueError(mistake)
-    return value
-
-
-def _secret(value: SecretStr) -> SecretStr:
-    if not variable_of(value) and len(value.get_secret_value()) < _SHORTEST_SECRET:
-        raise ValueError(f"it is too short to be a secret; write {_SHORTEST_SECRET} characters or more, or ${{NAME}}")
-    return value
 
 
 def _address(value: str) -> str:
@@ -70,16 +46,7 @@ def _recipient(value: str) -> str:
     return value if value == CONTACT else _address(value)
 
 
-_VARIABLE_PATTERN = f"^{_VARIABLE.pattern}$"
 _ADDRESS_PATTERN = rf"^{_LOCAL}(\.{_LOCAL})*@{_DOMAIN}$"
-SecretUrl = Annotated[
-    SecretStr,
-    AfterValidator(_url),
-    ValueKind(
-        "URL, or `${NAME}`",
-        {"type": "string", "anyOf": [{"pattern": _VARIABLE_PATTERN}, {"pattern": r"^https?://[^/?#@\s]+([/?#]\S*)?$"}]},
-    ),
-]
 Address = Annotated[
     str,
     AfterValidator(_address),
@@ -117,14 +84,7 @@ class WebhookRoute(Section):
     """
 
     url: SecretUrl
-    secret: Annotated[
-        SecretStr,
-        AfterValidator(_secret),
-        ValueKind(
-            "text, or `${NAME}`",
-            {"type": "string", "anyOf": [{"pattern": _VARIABLE_PATTERN}, {"minLength": _SHORTEST_SECRET}]},
-        ),
-    ]
+    secret: SecretWord
 
 
 class EmailRoute(Section):

@@ -24,15 +24,17 @@ API_VERSION: Final = f"{GROUP}/{VERSION}"
 
 #: Keys that a resource does not have, by the section that has them in a file.
 WITHOUT: Final = {
-    "Config": frozenset({"auth", "engine", "local"}),
+    "Config": frozenset({"auth", "engine", "local", "metrics"}),
     "Argo": frozenset({"images", "namespace", "operators", "quota"}),
     "DatabasesSection": frozenset({"paths"}),
+    "ServicePods": frozenset({"gateway", "ingress", "monitor"}),
     "StoreSection": frozenset({"url"}),
     "TargetSource": frozenset({"archive", "dir", "lookIn"}),
     "VolumeSection": frozenset({"hostPath", "hostPathPrefixes", "nfs", "path"}),
 }
 #: Keys whose default follows from others, or from the version of the controller.
 UNDECIDED: Final = {
+    "Argo": frozenset({"service"}),
     "Config": frozenset({"image"}),
     "ClusterSource": frozenset({"namespaces", "ownPods", "skipLabel"}),
     "SchedulerPods": frozenset({"replicas"}),

@@ -113,12 +113,16 @@ class ScannersSection(Section):
             `skipped` with the reason
         deny_file: a YAML file that is a list of further such entries
         distrusted: scanners that are not trusted: their cells are `skipped`, and their results are suspect
+        unsigned: scans that `scanmatrix lock` locks though it finds no signature of those whom their templates name, as
+            of mirrors that have none
+            ([supply-chain.md](supply-chain.md#who-signed-a-scanner))
     """
 
     strict: bool = False
     deny: tuple[DenySection, ...] = ()
     deny_file: PathText | None = None
     distrusted: tuple[DistrustSection, ...] = ()
+    unsigned: tuple[Glob, ...] = ()
 
 
 class DenyFile(Section):

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 _RULES = "x-kubernetes-validations"
 _EITHER = "x-kubernetes-int-or-string"
+#: Of a key whose default nobody writes down, while the schema is made.
+_UNDECIDED = "x-undecided"
 #: Most items of a list and of a free mapping, and most characters of a text.
 MOST_ITEMS, MOST_LETTERS = 100, 2048
 #: What a structural schema has no words for. Unknown keys are dropped, or refused where a client asks for that.
-_UNSAID = ("$ref", "exclusiveMaximum", "oneOf", "propertyNames", "title", "writeOnly")
+_UNSAID = (_UNDECIDED, "$ref", "exclusiveMaximum", "oneOf", "propertyNames", "title", "writeOnly")
 
 
 def structural(
@@ -51,6 +53,7 @@ def _generator(without: Mapping[str, frozenset[str]], undecided: Mapping[str, fr
                 del properties[key]
             for key in undecided.get(section.__name__, ()):
                 properties[key].pop("default", None)
+                properties[key][_UNDECIDED] = True
             if rules := [*_choices(section, properties), *section.across]:
                 found[_RULES] = [{"rule": rule, "message": message} for rule, message in rules]
             found.pop("anyOf", None)  # one of some keys: a rule says so
@@ -80,7 +83,11 @@ def _settled(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[st
     if "properties" in node:
         found["properties"] = {key: _settled(value, definitions) for key, value in node["properties"].items()}
         for key, prop in found["properties"].items():
-            if _whole(prop) and {"type": "null"} not in node["properties"][key].get("anyOf", ()):
+            if (
+                not node["properties"][key].get(_UNDECIDED)
+                and _whole(prop)
+                and {"type": "null"} not in node["properties"][key].get("anyOf", ())
+            ):
                 within = prop["properties"].items()
                 # Whole, for its rules are asked about it before the defaults of its keys are filled in.
                 prop.setdefault("default", {inner: each["default"] for inner, each in within if "default" in each})

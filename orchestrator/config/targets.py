@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Final, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -12,6 +12,9 @@ from orchestrator.config.kinds import Comparisons, GitUrl, Host, PathText, Patte
 from orchestrator.config.section import CelRule, OneOf, Section, WrongKey
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.model.labels import MAX_LIFETIME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Where an image may be looked for.
 ImagePlace = Literal["docker", "podman", "containerd", "registry"]
@@ -170,6 +173,21 @@ class TargetSource(OneOf):
             raise ValueError("scans, owner and labels of a csv are columns of that file, not keys here")
         return self
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the names of its targets are known without asking a registry, a cluster or a git host."""
+        return not (self.cluster or self.registry or (self.csv and self.csv.git))
+
+
+class PushedAs(NamedTuple):
+    """What somebody pushed.
+
+    Attributes:
+        digest: of the image, or the commit; empty where it is not known, so that its name decides.
+    """
+
+    digest: str
+
 
 @dataclass(frozen=True)
 class TargetSelection:
@@ -178,10 +196,18 @@ class TargetSelection:
     Attributes:
         named: images, archives and repositories that a person names; what the configuration says of them holds.
         globs: for names of configured targets, of which one must match.
+        pushed: of one that is named because somebody pushed it, what is known of that; None for others.
+        strange: registries of these (`host[:port]`) that only a stranger names: asked at public addresses alone.
+        owners: whose targets alone may be meant; None for everybody's.
+        lent: of names that the configuration may not know, which of these owners they have.
     """
 
     named: tuple[TargetSource, ...] = ()
     globs: tuple[str, ...] = ()
+    pushed: PushedAs | None = None
+    strange: frozenset[str] = frozenset()
+    owners: frozenset[str] | None = None
+    lent: Mapping[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.named or self.globs)
+        return bool(self.named or self.globs) or self.owners is not None

@@ -56,7 +56,7 @@ def check_cron(text: str) -> str:
         raise ValueError("names a time zone; write that into argo.timezone")
     if text.startswith("@"):
         if text not in _NAMED and not (text.startswith("@every ") and _is_interval(text[len("@every ") :])):
-            raise ValueError(f"{text!r} is unknown{suggest(text, _NAMED)}; {_HELP}")
+            raise ValueError(f"{text!r} is unknown{suggest(text, _NAMED)} ({_HELP})")
         return text
     fields = text.split()
     if len(fields) != len(_FIELDS):
@@ -91,7 +91,7 @@ def check_timezone(text: str) -> str:
     """
     if text not in _zones():
         raise ValueError(
-            f"{text[:80]!r} is no time zone{suggest(text[:80], _zones())}; write an IANA name such as Europe/Berlin"
+            f"{text[:80]!r} is no time zone{suggest(text[:80], _zones())} (write an IANA name such as Europe/Berlin)"
         )
     return text
 

@@ -74,7 +74,7 @@ def _validate(kind: type[Section], make: Callable[..., T], source: Source) -> tu
     except ValidationError as error:
         details = error.errors(include_url=False)
         # A list whose items are wrong also counts as too short; the items say enough.
-        inner = {detail["loc"][:-1] for detail in details}
+        inner = {detail["loc"][:length] for detail in details for length in range(len(detail["loc"]))}
         details = [one for one in details if one["type"] != "too_short" or one["loc"] not in inner]
         problems += [_problem(kind, source, detail) for detail in details if detail["loc"] not in changed]
     return None if problems else found, sorted(problems, key=lambda problem: (problem.file, problem.line))

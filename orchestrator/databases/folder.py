@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from orchestrator.databases.interface import DatabaseRefused
+from orchestrator.kit.copying import copy_at_most
 from orchestrator.kit.trees import walk
 from orchestrator.model import DatabasePart
 from orchestrator.model.database import DEEPEST
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 name = FOLDER
 
-_CHUNK = 1024 * 1024
 #: Most files; scanners have a handful.
 _MOST_FILES = 10_000
 
@@ -134,20 +134,18 @@ def _judge(order: Order, shape: _Shape, names: set[str]) -> None:
 def _copy(source: Path, target: Path, left: int, order: Order) -> int:
     """One file, at most as many bytes as are left; how many there were."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    count = 0
     try:
         descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
         raise DatabaseRefused(f"{_where(order)}: {source.name}: cannot be read: {error.strerror or error}") from error
-    with os.fdopen(descriptor, "rb") as file, target.open("xb") as copy:
-        while piece := file.read(_CHUNK):
-            order.watch.check()
-            count += len(piece)
-            if count > left:
+    try:
+        with target.open("xb") as copy:
+            if (count := copy_at_most(descriptor, copy, left, between=order.watch.check)) > left:
                 raise DatabaseRefused(f"{_where(order)}: its files have more than the limit of {order.limit} bytes")
-            copy.write(piece)
-        copy.flush()
-        os.fsync(copy.fileno())
+            copy.flush()
+            os.fsync(copy.fileno())
+    finally:
+        os.close(descriptor)
     return count
 
 

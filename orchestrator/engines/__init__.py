@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import UsageError
-from orchestrator.kit.sources import suggest
+from orchestrator.kit.sources import no_such
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,7 +36,7 @@ def unknown(name: str) -> str:
     """Why there is no engine of that name; empty when there is one."""
     if name in names():
         return ""
-    return f"there is no engine {name!r}{suggest(name, names())}; there are {', '.join(names())}"
+    return no_such("engine", name, names())
 
 
 def check(name: str) -> str:

@@ -10,7 +10,7 @@ from orchestrator.kit.guarding import guarded
 from orchestrator.model import Cell, CellRecord, CellState, Name, Plan, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from orchestrator.engines.interface import Observer
     from orchestrator.model import CellStatus, RunStatus
@@ -73,6 +73,22 @@ class Narrator:
             error = (cell.message or "failed") if cell.state is CellState.FAILED else ""
             record = CellRecord(attempts=cell.attempts, started=cell.started, finished=cell.finished, error=error)
             notify(self._observer.cell_finished, self._cells[cell.id], record)
+
+
+def narrate(statuses: Iterator[RunStatus], plan_of: Callable[[RunStatus], Plan], observer: Observer) -> RunStatus:
+    """Tell an observer what happens in a run, to its end; returns its last status.
+
+    Args:
+        statuses: of the run, as it changes; one at least.
+        plan_of: the plan of the run, by its first status.
+        observer: is notified.
+    """
+    last = next(statuses)
+    narrator = Narrator(plan_of(last), observer)
+    narrator.tell(last)
+    for last in statuses:
+        narrator.tell(last)
+    return last
 
 
 def plan_shown_by(status: RunStatus) -> Plan:

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from orchestrator.errors import UsageError
 from orchestrator.exports.interface import Export
-from orchestrator.kit.sources import suggest
+from orchestrator.kit.sources import no_such
 
 #: Modules of this folder that are exports, by the name that the command line gives them; `ExportName` has them, too.
 _MODULES: dict[str, str] = {
@@ -39,6 +39,6 @@ def load(name: str) -> Export:
         UsageError: there is no such export.
     """
     if name not in _MODULES:
-        raise UsageError(f"there is no export {name!r}{suggest(name, _MODULES)}; there are {', '.join(names())}")
+        raise UsageError(no_such("export", name, names()))
     found: Export = import_module(f"{__name__}.{_MODULES[name]}")
     return found

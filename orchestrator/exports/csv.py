@@ -37,8 +37,8 @@ def _write(merged: MergedFile, path: Path) -> None:
     from pyarrow.csv import CSVWriter  # noqa: PLC0415 - heavy
 
     from orchestrator.model import MergedRow  # noqa: PLC0415 - together with the next
+    from orchestrator.results.tables.cells import csv_schema, for_csv  # noqa: PLC0415 - heavy
     from orchestrator.results.tables.schema import schema_of  # noqa: PLC0415 - heavy
-    from orchestrator.results.tables.writing import csv_schema, for_csv  # noqa: PLC0415 - heavy
 
     with writing(path) as file, CSVWriter(file, csv_schema(schema_of(MergedRow))) as csv:
         for table in merged.tables():

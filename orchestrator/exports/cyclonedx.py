@@ -17,6 +17,7 @@ import msgspec
 from orchestrator.exports.interface import ExportRefusedError
 from orchestrator.kit.advice import resuming
 from orchestrator.results.bom.split import target_boms
+from orchestrator.results.deletions import DELETED
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import suspects
 from orchestrator.volume.layout import atomic_file, write_atomic
@@ -48,20 +49,24 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
         NoResultsError: the run has no BOM, or it is damaged.
         ExportRefusedError: it cannot be written there.
     """
-    if not results.bom.exists():
-        raise NoResultsError(f"{results.bom}: no BOM of run {results.run}; {resuming(results.run)} makes it again")
+    bom = results.bom
+    if not bom.exists():
+        raise NoResultsError(f"{bom}: no BOM of run {results.run}; {resuming(results.run)} makes it again")
     if not to:
-        return str(results.bom)
+        return str(bom)
     path = Path(to)
     doubtful = suspects(results.volume, results.run)
     try:
         if to.endswith("/") or path.is_dir():
             path.mkdir(parents=True, exist_ok=True)
-            for document in target_boms(results.folder):
+            deleted = {target for (target, _), why in doubtful.items() if why.startswith(DELETED)}
+            for document in target_boms(bom):
+                if document.target in deleted:
+                    continue
                 data = _mark(document.data, {cell: why for cell, why in doubtful.items() if cell[0] == document.target})
                 write_atomic(path / f"{document.target}.cdx.json", data)
         else:
-            with results.bom.open("rb") as source, atomic_file(path) as file:
+            with bom.open("rb") as source, atomic_file(path) as file:
                 if doubtful:
                     file.write(_mark(source.readline(), doubtful))
                 shutil.copyfileobj(source, file, 1024 * 1024)

@@ -53,7 +53,7 @@ def export(results: RunResults, config: Config, to: str = "") -> str:
     targets = {target.id: target for target in run_targets(results)}
     tokens: list[str] = []
     sent = 0
-    for target, bom in target_boms(results.folder, vulnerabilities=False):
+    for target, bom in target_boms(results.bom, vulnerabilities=False):
         if target not in targets or not targets[target].scanned:
             continue  # nothing is known of it, which must not replace what is known there
         answer = service.post_multipart(_PATH, _fields(section, targets[target], bom)).json()

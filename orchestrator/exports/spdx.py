@@ -51,7 +51,7 @@ def export(results: RunResults, config: Config, to: str = "") -> str:  # noqa: A
     """
     with needing("spdx", f"the export {name}"):
         import orchestrator.exports.spdx_elements  # noqa: F401, PLC0415 - for its library
-    targets = target_boms(results.folder, vulnerabilities=False)
+    targets = target_boms(results.bom, vulnerabilities=False)
     if (begin := next(targets, None)) is None:
         raise NothingToExportError(f"run {results.run}: its BOM has no target, and SPDX no document without a package")
     targets = chain([begin], targets)

@@ -19,13 +19,14 @@ def export_table(results: RunResults, path: Path, write: Callable[[MergedFile, P
         results: of the run.
         path: where to.
         write: writes all of them to a path.
-        again: whether they are written in any case; else only where some are suspect by now, or no file is there.
+        again: whether they are written in any case; else only where some are suspect or deleted by now, or there is no
+            file.
 
     Raises:
         NoResultsError: there are none, or they are damaged: then there is no export, whatever file is there.
     """
     with results.open_merged() as merged:
         suspect = [any(table["suspect"].to_pylist()) for table in merged.tables()]
-        if again or any(suspect) or not path.exists():
+        if again or merged.hides or any(suspect) or not path.exists():
             write(merged, path)
     return str(path)

@@ -23,10 +23,13 @@ def formats() -> dict[str, ReportFormat]:
         sarif,
         scanmatrix,
         scorecard,
+        syft,
         trivy,
     )
 
-    known: tuple[ReportFormat, ...] = (clamav, cyclonedx, dockle, grype, osv, sarif, scanmatrix, scorecard, trivy)
+    known: tuple[ReportFormat, ...] = (
+        clamav, cyclonedx, dockle, grype, osv, sarif, scanmatrix, scorecard, syft, trivy,
+    )  # fmt: skip
     return {each.name: each for each in known}
 
 

@@ -9,7 +9,7 @@ nobody needs to act on is suppressed, as what the other scanners' own configurat
 """
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -68,7 +68,9 @@ class _Metadata(CycloneDxPart):
     component: ListedComponent | None = None
 
 
-class _Document(CycloneDxPart):
+class CycloneDxDocument(CycloneDxPart):
+    """The parts of a document that are needed here."""
+
     bom_format: str
     spec_version: str
     metadata: _Metadata | None = None
@@ -77,19 +79,38 @@ class _Document(CycloneDxPart):
     vulnerabilities: list[_Vulnerability] | None = None
 
 
+class ReadDocument(NamedTuple):
+    """A document that was decoded.
+
+    Attributes:
+        parts: of it, typed.
+        bom: the whole, as JSON has it; None where it was not asked for.
+        memory: that it needs, bytes.
+    """
+
+    parts: CycloneDxDocument
+    bom: dict[str, Any] | None
+    memory: int
+
+
 def parse(data: bytes) -> Report:
     """Read a CycloneDX document; one finding per vulnerability and component that it affects.
 
     Raises:
         ReportError: it is not a whole CycloneDX document.
     """
-    document, bom, memory = _read(data)
+    return report_of(_read_whole(data))
+
+
+def report_of(read: ReadDocument) -> Report:
+    """What a document says; see `parse`."""
+    document, bom, memory = read
     if document.bom_format != "CycloneDX" or not re.fullmatch(r"1\.\d+", document.spec_version):
         raise ReportError(f"the report is not a CycloneDX document: {document.bom_format} {document.spec_version}")
     said = (document.metadata, document.components, document.services, document.vulnerabilities)
     if all(each is None for each in said):
         raise ReportError("the CycloneDX document says nothing: no metadata, components, services or vulnerabilities")
-    scanner, version = _tool(document.metadata.tools if document.metadata else None)
+    scanner, version = tool_of(document.metadata.tools if document.metadata else None)
     inventory = _inventory(document)
     findings = [
         finding
@@ -101,22 +122,34 @@ def parse(data: bytes) -> Report:
         scanner=scanner,
         scanner_version=version,
         findings=tuple(findings),
-        bom=_linked(bom, inventory),
+        bom=None if bom is None else _linked(bom, inventory),
         bom_memory=memory,
+        listed=None if bom is not None else _count(document),
     )
 
 
-def _read(data: bytes) -> tuple[_Document, dict[str, Any], int]:
-    """The parts that are needed here, the whole document as JSON has it, and the memory that it needs."""
+def read_parts(data: bytes) -> ReadDocument:
+    """Decode what is needed here of a document, which must be JSON.
+
+    Raises:
+        ReportError: it is no CycloneDX document, or takes too much memory.
+    """
+    memory = _bounded(memory_of(data))
+    return ReadDocument(decode_json(data, CycloneDxDocument, what="a CycloneDX document"), None, memory)
+
+
+def _read_whole(data: bytes) -> ReadDocument:
+    """Decode a document, JSON or XML, once."""
     if not looks_like_xml(data):
         memory = _bounded(memory_of(data))
-        document = decode_json(data, _Document, what="a CycloneDX document")
-        return document, decode_json(data, dict[str, Any], what="a CycloneDX document"), memory
-    from orchestrator.findings.cyclonedx_xml import to_json  # noqa: PLC0415 - on first use
+        bom = decode_json(data, dict[str, Any], what="a CycloneDX document")
+    else:
+        from orchestrator.findings.cyclonedx_xml import to_json  # noqa: PLC0415 - on first use
 
-    bom = to_json(data)
+        bom = to_json(data)
+        memory = _bounded(memory_of(msgspec.json.encode(bom)))
     try:
-        return msgspec.convert(bom, _Document), bom, _bounded(memory_of(msgspec.json.encode(bom)))
+        return ReadDocument(msgspec.convert(bom, CycloneDxDocument), bom, memory)
     except msgspec.ValidationError as error:
         raise ReportError(f"the report is not a CycloneDX document: {error}") from error
 
@@ -130,7 +163,7 @@ def _bounded(memory: int) -> int:
     return memory
 
 
-def _tool(tools: Any) -> tuple[str, str]:
+def tool_of(tools: Any) -> tuple[str, str]:
     """The first tool's name and version; a list until 1.4, components and services since 1.5."""
     if isinstance(tools, dict):
         tools = [*(tools.get("components") or ()), *(tools.get("services") or ())]
@@ -138,7 +171,7 @@ def _tool(tools: Any) -> tuple[str, str]:
     return str(first.get("name") or name).lower(), str(first.get("version") or "")
 
 
-def _inventory(document: _Document) -> Inventory:
+def _inventory(document: CycloneDxDocument) -> Inventory[ListedComponent]:
     """Every component and service that can be referred to, nested ones and the document's subject included."""
     subject = document.metadata.component if document.metadata else None
     inside = subject.components if subject else None
@@ -147,12 +180,24 @@ def _inventory(document: _Document) -> Inventory:
     while waiting and document.vulnerabilities:
         component = waiting.pop()
         ref = component.bom_ref or component.purl or ""
-        found.append((ref, package_of(component)._replace(ref=ref)))
+        found.append((ref, component))
         waiting += component.components or ()
-    return Inventory(found, lists_packages=bool(document.components or inside))
+    return Inventory(found, package_of, lists_packages=bool(document.components or inside))
 
 
-def _linked(bom: dict[str, Any], inventory: Inventory) -> dict[str, Any]:
+def _count(document: CycloneDxDocument) -> int:
+    """Number of its components, as `Report.components` counts those of a BOM."""
+    subject = document.metadata.component if document.metadata else None
+    waiting = [*(document.components or ()), *((subject.components or ()) if subject else ())]
+    count = len(waiting)
+    while waiting:
+        if inside := waiting.pop().components:
+            count += len(inside)
+            waiting += inside
+    return count
+
+
+def _linked(bom: dict[str, Any], inventory: Inventory[ListedComponent]) -> dict[str, Any]:
     """The document for merging: without what is about packages that it does not list."""
     vulnerabilities = []
     for each in bom.get("vulnerabilities") or ():
@@ -171,7 +216,7 @@ def _reference(each: _Vulnerability) -> str | None:
     return known or steady(title(each.description or each.detail))[:80].strip() or each.bom_ref
 
 
-def _findings(each: _Vulnerability, inventory: Inventory) -> list[Finding]:
+def _findings(each: _Vulnerability, inventory: Inventory[ListedComponent]) -> list[Finding]:
     """One finding per affected component; one without a package where none is named."""
     own = next((name for name in (each.id, _reference(each)) if name is not None), "unnamed")
     cvss = best_rating(each.ratings or (), each.source)
@@ -250,7 +295,9 @@ def _affected(common: Finding, each: _Vulnerability, affect: Affect, installed: 
 
 def _upgrade(recommendation: str | None, package: str) -> str:
     """The fixed version in a recommendation such as Trivy's `Upgrade a to version 1.2; Upgrade b to version 3`."""
-    advice = list(_UPGRADE.finditer(recommendation or ""))
+    if not recommendation:
+        return ""
+    advice = list(_UPGRADE.finditer(recommendation))
     if len(advice) == 1:
         return _version(advice[0])
     return next((_version(each) for each in advice if package and each["package"] == package), "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from orchestrator.findings.cyclonedx_analysis import UNAFFECTED, most_cautious, status_of, word_of
@@ -13,11 +13,13 @@ from orchestrator.packages.identity import canonical
 from orchestrator.packages.purls import read_purl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from packageurl import PackageURL
 
     from orchestrator.findings.cyclonedx_analysis import Affect, AffectedVersion
+
+C = TypeVar("C")
 
 _BOM_LINK = "urn:cdx:"
 
@@ -51,17 +53,25 @@ class Installed(NamedTuple):
         return canonical(self.purl, self.name, self.version).version
 
 
-class Inventory:
+class Inventory(Generic[C]):
     """The components of a document by what they may be referred to by.
 
     Args:
         components: all of them with their references, nested ones too.
+        package_of: what a component is; asked only for those that something refers to.
         lists_packages: whether the document lists what is installed: then a package that is not in it is not.
     """
 
-    def __init__(self, components: Iterable[tuple[str, Installed]], *, lists_packages: bool) -> None:
+    def __init__(
+        self,
+        components: Iterable[tuple[str, C]],
+        package_of: Callable[[C, str], Installed],
+        *,
+        lists_packages: bool,
+    ) -> None:
         self._all = list(components)
-        self._by_ref = {ref: installed for ref, installed in self._all if ref}
+        self._by_ref = {ref: component for ref, component in self._all if ref}
+        self._package_of = package_of
         self._lists_packages = lists_packages
         self._by_package: dict[str, list[tuple[PackageURL, Installed]]] | None = None
 
@@ -75,7 +85,7 @@ class Inventory:
         if ref not in self._by_ref and ref.startswith(_BOM_LINK) and "#" in ref:
             ref = unquote(ref.split("#", 1)[1])
         if (found := self._by_ref.get(ref)) is not None:
-            return (found,)
+            return (self._package_of(found, ref),)
         purl = read_purl(ref)
         if purl is None:
             return (Installed(name=ref, purl=ref if is_purl(ref) else ""),)
@@ -104,7 +114,7 @@ class Inventory:
         """All components with a package URL, by package whatever its version; made when it is first needed."""
         if self._by_package is None:
             self._by_package = {}
-            for _, installed in self._all:
+            for installed in [self._package_of(component, ref) for ref, component in self._all]:
                 if installed.purl and (purl := read_purl(installed.purl)):
                     self._by_package.setdefault(canonical(installed.purl, "", "").key, []).append((purl, installed))
         return self._by_package
@@ -147,6 +157,8 @@ def fixes(affect: Affect, installed: Installed) -> list[str]:
     for each in affect.versions or ():
         if word_of(each.status) == UNAFFECTED:
             found |= dict.fromkeys([each.version] if each.version else _beginnings(each.range or ""))
+    if not found:
+        return []
     ecosystem, version = installed.ecosystem, installed.whole_version
     return [each for each in found if each != "*" and (not version or is_later(each, version, ecosystem) is not False)]
 

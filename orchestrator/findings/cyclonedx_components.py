@@ -42,13 +42,13 @@ class ListedComponent(CycloneDxPart):
     components: list["ListedComponent"] | None = None
 
 
-def package_of(component: ListedComponent) -> Installed:
-    """The package that it is, by its own name or by that of its package URL."""
+def package_of(component: ListedComponent, ref: str) -> Installed:
+    """The package that it is, by its own name or by that of its package URL; `ref` is what refers to it."""
     name, version, purl = component.name or "", component.version or "", component.purl or ""
     if purl and not (name and version):
         pinned = _from_purl(purl)
         name, version = name or pinned[0], version or pinned[1]
-    return Installed(name, version, purl, component.group or "", _location(component))
+    return Installed(name, version, purl, component.group or "", _location(component), ref)
 
 
 def _from_purl(purl: str) -> tuple[str, str]:

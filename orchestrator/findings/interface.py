@@ -28,6 +28,7 @@ class Report(Document, frozen=True):
         findings: in the order of the report; those that the scanner itself suppressed say so.
         bom: the report itself when it is a CycloneDX JSON document, for merging; None otherwise.
         bom_memory: the memory that it needs, bytes, as its parser estimates from the text.
+        listed: number of its components where it is one, and `bom` was not asked for.
 
     Raises:
         ReportError: a finding has an id of which nothing can be seen. It could neither be found again nor suppressed,
@@ -40,6 +41,7 @@ class Report(Document, frozen=True):
     findings: tuple[Finding, ...] = ()
     bom: dict[str, Any] | None = None
     bom_memory: int = 0
+    listed: int | None = None
 
     def __post_init__(self) -> None:
         nameless = next((finding for finding in self.findings if is_blank(finding.id)), None)
@@ -60,12 +62,12 @@ class Report(Document, frozen=True):
         that is: some tools put everything there.
         """
         if self.bom is None:
-            return None
+            return self.listed
         count, waiting = 0, [self.bom, (self.bom.get("metadata") or {}).get("component") or {}]
         while waiting:
             found = waiting.pop().get("components") or []
             count += len(found)
-            waiting += found
+            waiting += [each for each in found if "components" in each]
         return count
 
 

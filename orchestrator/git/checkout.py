@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.errors import UsageError
 from orchestrator.git.command import Git
-from orchestrator.git.errors import SourceUnavailableError
+from orchestrator.git.errors import SourceTooLargeError, SourceUnavailableError
 from orchestrator.git.url import judge_ref, judge_url
+from orchestrator.kit.quantities import spell_size
 from orchestrator.kit.removal import temporary_folder
 from orchestrator.kit.retrying import Patience
 from orchestrator.kit.sources import MAX_BYTES
+from orchestrator.kit.trees import TreeSize, measure
 from orchestrator.model import Limits
 
 if TYPE_CHECKING:
@@ -124,6 +128,7 @@ def in_repository(
     retries: int,
     backoff: float = BACKOFF,
     left: Callable[[], float] | None = None,
+    most: int | None = None,
 ) -> _Found:
     """Do something with one repository, again when its host did not answer properly.
 
@@ -136,6 +141,7 @@ def in_repository(
         retries: further attempts after a temporary failure.
         backoff: seconds before the first of them.
         left: seconds that all of it may still take; None for any number.
+        most: bytes that git may have on disk; None for any number.
 
     Raises:
         UsageError, SourceUnavailableError, SourceBrokenError: as `read_file`.
@@ -147,9 +153,19 @@ def in_repository(
     def attempt() -> _Found:
         with temporary_folder(prefix="scanmatrix-git-") as folder:
             each = timeout if left is None else max(1.0, min(timeout, left()))
-            return use(Git(url, ref, folder, given, host=host, timeout=each))
+            watch = None if most is None else partial(_bound, folder, most, url)
+            return use(Git(url, ref, folder, given, host=host, timeout=each, watch=watch))
 
     return Patience(retries, backoff=backoff, left=left).retry(attempt)
+
+
+def _bound(folder: Path, most: int, url: str) -> None:
+    """End git when what it has fetched grows beyond a number of bytes."""
+    if measure([folder], TreeSize(most, sys.maxsize)).disk > most:
+        raise SourceTooLargeError(
+            f"git repository {url}: more than {spell_size(most)} would have to be fetched; keep what is needed in a"
+            " smaller repository, or on a host that sends single files (uploadpack.allowFilter of git-config(1))"
+        )
 
 
 def _fetch(git: Git) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
 from orchestrator.errors import UsageError
+from orchestrator.kit.hosts import is_loopback
 from orchestrator.kit.masking import find, mask
 from orchestrator.kit.urls import holds_blanks, split_url
 
@@ -42,7 +42,7 @@ def judge_url(url: str) -> str:
         raise UsageError(f"git URL {shown}: {NO_CREDENTIALS}")
     if (parts.scheme == "file") == bool(host) or host.startswith("-"):
         raise UsageError(f"git URL {shown}: {'a file URL has no host' if parts.scheme == 'file' else 'no valid host'}")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host, exactly=True):
         raise UsageError(f"git URL {shown}: http would show the credentials to everyone on the way; use https")
     return host
 
@@ -90,10 +90,3 @@ def project(url: str) -> str:
     parts = split_url(url)
     host, path = (match["host"], match["path"]) if match else (parts.hostname or "", parts.path) if parts else ("", "")
     return f"{host.lower()}/{path.strip('/').removesuffix('.git')}" if host else ""
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -109,3 +109,12 @@ def _check_name(text: str, registry: str, repository: str) -> None:
 def _invalid(text: str, reason: str) -> InvalidReference:
     shown = text if len(text) <= 300 else f"{text[:300]}…"  # noqa: PLR2004 - a message, not a novel
     return InvalidReference(f"{shown!r} is not an image reference: {reason}")
+
+
+def judge_reference(reference: str) -> str:
+    """Why an image's name is malformed; empty when it is not."""
+    try:
+        parse(reference)
+    except InvalidReference as error:
+        return str(error)
+    return ""

@@ -18,7 +18,7 @@ from orchestrator.inventory.csv_file import read_csv
 from orchestrator.inventory.inline import read_archive, read_folder, read_image
 from orchestrator.inventory.interface import HEAD, Context, Entry, InventoryError, Reader
 from orchestrator.inventory.repository import read_repository
-from orchestrator.inventory.selection import chosen, of_named
+from orchestrator.inventory.selection import chosen, of_named, theirs
 from orchestrator.kit.guarding import guarded
 from orchestrator.model import TargetKind
 from orchestrator.net.allowance import Allowance
@@ -83,7 +83,7 @@ READERS: dict[str, Reader] = {
 
 
 def collect(
-    config: Config, base: Path | None = None, *, catalog: Mapping[str, Scan] | None = None
+    config: Config, base: Path | None = None, *, catalog: Mapping[str, Scan] | None = None, here: bool = False
 ) -> tuple[Entry, ...]:
     """Every entry of every configured source, in their order; or those that the configuration's selection means.
 
@@ -93,6 +93,7 @@ def collect(
         config: names the sources.
         base: folder that relative paths start from, instead of the configuration's own.
         catalog: the scans there are; loaded when left out.
+        here: whether only those sources are read that stand on this machine; for who names no targets itself.
 
     Raises:
         CatalogError: the catalog had to be loaded and has mistakes.
@@ -100,22 +101,31 @@ def collect(
         SourceUnavailableError: a source cannot be read as configured.
         SourceBrokenError: a source did not answer properly; trying again may help.
         UsageError: the selection means no target, or a name in it may be several.
+        NotTheirsError: a name in it is of others than the owners that it is for.
     """
     catalog = catalog if catalog is not None else load_catalog(config, base=base)
     every = {kind: scans_for(kind, catalog) for kind in TargetKind}
     default = {kind: _written_out(config.scans.default_for(kind), every[kind]) for kind in TargetKind}
     base, scans, selection = base or config.base, tuple(catalog), config.selection
     if not selection.named:
-        entries = merge(_read_all(config, base, scans), every, default)
-        return chosen(entries, selection.globs) if selection else entries
-    context = _context(config, base, scans, "the command line")
+        entries = merge(_read_all(config, base, scans, here=here), every, default)
+        if selection.owners is not None:
+            entries = tuple(entry for entry in entries if entry.owner in selection.owners)
+        return chosen(entries, selection.globs) if selection.globs else entries
+    context = _context(config, base, scans, "an event" if selection.pushed else "the command line")
     named = [entry for source in selection.named for entry in _reader(source)(source, context)]
+    if selection.pushed:
+        # One source, of one entry; a push does not say that it is an image.
+        named = [msgspec.structs.replace(entry, digest=selection.pushed.digest, listed=True) for entry in named]
     known = merge(_read_all(config, base, scans, named=named), every, default)
-    return merge(of_named(named, known), every, default)
+    found = of_named(named, known)
+    if selection.owners is not None:
+        found = theirs(found, selection.owners, selection.lent)
+    return merge(found, every, default)
 
 
 def _read_all(
-    config: Config, base: Path, scans: tuple[str, ...], *, named: Sequence[Entry] | None = None
+    config: Config, base: Path, scans: tuple[str, ...], *, named: Sequence[Entry] | None = None, here: bool = False
 ) -> list[Entry]:
     """The entries of all configured sources.
 
@@ -125,11 +135,14 @@ def _read_all(
         scans: names of every scan there is.
         named: what is to be known is only what the sources say of these: no registry is listed for that, and a source
             that cannot be reached is reported, and the rest is read.
+        here: whether only those are read that stand on this machine.
     """
     entries: list[Entry] = []
     problems: list[Problem] = []
     allowance = Allowance(config.limits.planning, "limits.planning")
     for index, source in enumerate(config.targets):
+        if here and not source.is_here:
+            continue
         where = config.problem(("targets", index), "")
         origin = f"{where.file}:{where.line}" if where.line else where.file
         context = replace(_context(config, base, scans, origin), allowance=allowance)
@@ -167,8 +180,8 @@ def _context(config: Config, base: Path, scans: tuple[str, ...], origin: str) ->
 
 
 def scans_for(kind: TargetKind, catalog: Mapping[str, Scan]) -> tuple[str, ...]:
-    """Every scan that can read targets of a kind: what `*` stands for."""
-    return tuple(name for name, scan in catalog.items() if scan.reads(kind))
+    """Every scan that can read targets of a kind: what `*` stands for. Those that store SBOMs run of themselves."""
+    return tuple(name for name, scan in catalog.items() if scan.reads(kind) and not scan.stored)
 
 
 def merge(

@@ -45,6 +45,8 @@ class Entry(Document, frozen=True):
         skip: who asked that it be left out, and how; empty for nobody.
         note: what else people should know of how it is planned, a sentence.
         look_in: where an image is looked for, as in `TargetSource`; empty for its registry.
+        digest: what its tag, or its ref, stood for when somebody pushed it: that is scanned, under the name that it has
+            without; empty for what it stands for now.
     """
 
     reference: str
@@ -61,6 +63,7 @@ class Entry(Document, frozen=True):
     skip: str = ""
     note: str = ""
     look_in: tuple[str, ...] = ()
+    digest: str = ""
 
     @property
     def said(self) -> tuple[Hashable, ...]:

@@ -21,7 +21,7 @@ from orchestrator.model import TargetKind
 from orchestrator.net.errors import Denied, NotFound, OverBudget, TooSlow, WrongBytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from orchestrator.config.targets import RegistrySource, TargetSource
     from orchestrator.net.allowance import Allowance
@@ -33,6 +33,8 @@ _SIGN = {"<": (-1,), "<=": (-1, 0), "==": (0,), "!=": (-1, 1), ">=": (0, 1), ">"
 # What a registry answers where a list belongs: it is there, but serves nonsense, or more than anybody would read.
 _NO_LIST = (ForeignJsonError, WrongBytes, OverBudget, TooSlow, InternalError)
 _LONGEST = 255
+# Repositories that a message names.
+_MOST_NAMED = 5
 # cosign's `sha256-<hex>.sig`, `.att` and `.sbom`; without suffix the list of what refers to a digest (OCI
 # distribution-spec 1.1, "Referrers Tag Schema").
 _OF_DIGEST = re.compile(r"sha(256-[0-9a-f]{64}|512-[0-9a-f]{128})(\.[a-z]+)?")
@@ -114,6 +116,7 @@ def _images(section: RegistrySource, context: Context, client: RegistryClient) -
     What a registry serves in place of a list, or of a name in it, is trouble with that list or name, and keeps neither
     the other ones nor other sources from being read: it becomes an image that fails with the reason.
     """
+    only_prereleases = dict[str, str]()
     for repository, error in _repositories(section, context, client):
         if error:
             yield repository, error
@@ -133,9 +136,23 @@ def _images(section: RegistrySource, context: Context, client: RegistryClient) -
             else:  # what registries leave of a repository of which everything was deleted
                 _log.warning("%s: %s lists %s, but knows no tags of it", context.origin, section.host, repository)
             continue
+        if not chosen and (passed_over := choose(tags, section.model_copy(update={"prereleases": True}))):
+            only_prereleases[repository] = passed_over[0]
         for tag in chosen:
             wrong = "" if is_tag(tag) else f"its registry lists {_short(tag)!r}, which is not a tag"
             yield f"{repository}:{_short(tag)}", wrong
+    if only_prereleases:
+        _log.warning("%s: %s", context.origin, _said_of_prereleases(only_prereleases, section.host))
+
+
+def _said_of_prereleases(repositories: Mapping[str, str], host: str) -> str:
+    """That nothing of some repositories is meant, because of a default that nobody has to know."""
+    names = [f"{host}/{name}:{_short(tag)}" for name, tag in repositories.items()]
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return (
+        f"nothing of {', '.join(names[:_MOST_NAMED])}{more}: a suffix such as {next(iter(repositories.values()))!r} has"
+        " makes a prerelease of a version; set prereleases: true where these are meant"
+    )
 
 
 def _repositories(section: RegistrySource, context: Context, client: RegistryClient) -> Iterator[tuple[str, str]]:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orchestrator.config.targets import LOOKED_IN
-from orchestrator.errors import UsageError
-from orchestrator.images.names import NameBook, names_of_target
+from orchestrator.errors import NotTheirsError, UsageError
+from orchestrator.images.names import NameBook, names_of_target, split_reference
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.kit.matching import glob
 from orchestrator.model import TargetKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from orchestrator.inventory.interface import Entry
 
@@ -62,7 +62,42 @@ def of_named(named: Sequence[Entry], known: Sequence[Entry]) -> list[Entry]:
     for entry in known:
         by_name.setdefault(called(entry), []).append(entry)
     book = NameBook(by_name)
-    return [each for entry in named for each in _known(entry, by_name, book) or [entry]]
+    return [_as_pushed(each, entry) for entry in named for each in _known(entry, by_name, book) or [entry]]
+
+
+def theirs(entries: Sequence[Entry], owners: Collection[str], lent: Mapping[str, str]) -> list[Entry]:
+    """Of what people name, what some owners answer for.
+
+    Args:
+        entries: what they name, with what is known of it.
+        owners: theirs.
+        lent: by name, the owner of what the configuration says nothing about.
+
+    Raises:
+        NotTheirsError: something else is named, too.
+    """
+    owned = [
+        msgspec.structs.replace(entry, owner=owner)
+        for entry in entries
+        if (owner := entry.owner or lent.get(called(entry), "")) in owners
+    ]
+    names = set(map(called, owned))
+    if others := dict.fromkeys(entry.name for entry in entries if called(entry) not in names):
+        raise NotTheirsError(
+            f"{', '.join(others)}: not known to be of {', '.join(sorted(owners)) or 'any owner of yours'}; the"
+            " configuration says whose a target is, or one that was scanned before from the same repository does"
+        )
+    return owned
+
+
+def repository_of(name: str) -> str:
+    """The repository of an image's normalised name, or of a source repository's with a ref."""
+    return name.partition("#")[0] if "://" in name else split_reference(name)[0]
+
+
+def _as_pushed(known: Entry, named: Entry) -> Entry:
+    """What is configured of a name, with what is known of the push that named it."""
+    return msgspec.structs.replace(known, digest=named.digest, listed=named.listed) if named.listed else known
 
 
 def _known(entry: Entry, by_name: dict[str, list[Entry]], book: NameBook) -> list[Entry]:

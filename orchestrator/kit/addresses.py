@@ -8,6 +8,8 @@ from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
+from orchestrator.kit.hosts import is_loopback
+
 
 class Zone(IntEnum):
     """Who can reach an address, from everybody to nobody but what runs here."""
@@ -46,7 +48,7 @@ def zone_of(address: str) -> Zone:
 def literal_zone(host: str) -> Zone:
     """The zone that a host in a URL has without asking any name server; names but `localhost` count as public."""
     name = host.strip("[]").rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
+    if is_loopback(name):
         return Zone.LOOPBACK
     try:
         return zone_of(name)

@@ -11,11 +11,11 @@ import shlex
 #: Options that the commands which messages name may be given, by command; `tests/unit/test_advice.py` compares.
 OPTIONS = {
     "plan": ("--config", "--volume", "--engine"),
-    "run": ("--config", "--volume", "--engine"),
+    "run": ("--config", "--volume", "--engine", "--server"),
     "status": ("--config", "--volume", "--engine", "--server"),
-    "cancel": ("--config", "--volume", "--engine"),
+    "cancel": ("--config", "--volume", "--engine", "--server"),
     "fetch": ("--config", "--volume", "--engine"),
-    "retry": ("--config", "--volume", "--engine"),
+    "retry": ("--config", "--volume", "--engine", "--server"),
     "results": ("--config", "--volume", "--server"),
     "store": ("--config", "--volume"),
     "cache": ("--config",),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 import traceback
+from typing import TextIO
 
 from orchestrator.kit.masking import mask
 from orchestrator.kit.text import visible_lines, visible_message
@@ -22,9 +24,22 @@ def write_to_stderr(program: str, *, tracebacks: bool, hint: str = "") -> None:
         tracebacks: whether those of exceptions are written too.
         hint: otherwise ends the message of an exception: how to see its traceback.
     """
-    handler = logging.StreamHandler()
+    handler = _StderrHandler()
     handler.setFormatter(_Formatter(program, tracebacks=tracebacks, hint=hint))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
+
+
+class _StderrHandler(logging.StreamHandler[TextIO]):
+    """Writes to what `sys.stderr` is now: while bars are drawn, that puts lines above them."""
+
+    @property
+    def stream(self) -> TextIO:
+        """Where the next line is written."""
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, stream: TextIO) -> None:
+        """Nothing else can be set."""
 
 
 class _Formatter(logging.Formatter):

@@ -13,13 +13,14 @@ import re
 from collections import Counter
 from fnmatch import translate
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 # A class as `fnmatch` reads it: a `]` right after `[` or `[!` is one of its characters.
 _MAGIC = re.compile(r"[*?]|\[!?+\]?+[^\]]*\]")
+_CLASS = re.compile(r"\[(!?+\]?+[^\]]*+)\]")
 #: Answers that are remembered for each set of globs: memory stays bounded however many paths a run has.
 REMEMBERED: Final = 200_000
 #: Compiled patterns that are remembered; those of one configuration fit several times.
@@ -46,6 +47,40 @@ def glob(pattern: str, *, fold: bool = False) -> Callable[[str], bool]:
         return pattern.__eq__
     compiled = re.compile(translate(pattern)).match
     return lambda text: compiled(text) is not None
+
+
+def re2_of(pattern: str) -> str:
+    """A glob as an expression of RE2 that matches the whole of the same texts, for those who read no globs."""
+    parts, at = [], 0
+    while at < len(pattern):
+        one = pattern[at]
+        at += 1
+        if one in "*?":
+            parts.append(".*" if one == "*" else ".")
+        elif one == "[" and (found := _CLASS.match(pattern, at - 1)):
+            parts.append(_class_of(found[1]))
+            at = found.end()
+        else:
+            parts.append(re.escape(one) if not one.isspace() else one)
+    return f"(?s)^(?:{''.join(parts)})$"
+
+
+def _class_of(inner: str) -> str:
+    """A class of `fnmatch` as RE2 has it; an empty range matches nothing, which `fnmatch` has as well."""
+    negated = inner.startswith("!")
+    inner = inner[negated:]
+    ranges, at = [], 0
+    while at < len(inner):
+        first = last = inner[at]
+        if inner[at + 1 : at + 2] == "-" and at + 2 < len(inner):
+            last = inner[at + 2]
+            at += 2
+        at += 1
+        if first <= last:
+            ranges.append(f"\\x{{{ord(first):x}}}-\\x{{{ord(last):x}}}")
+    if not ranges:
+        return "." if negated else r"[^\x{0}-\x{10FFFF}]"
+    return f"[{'^' if negated else ''}{''.join(ranges)}]"
 
 
 def any_glob(texts: Iterable[str], patterns: Iterable[str], *, fold: bool = False) -> bool:
@@ -81,21 +116,53 @@ def any_pattern(name: str, patterns: Iterable[str]) -> bool:
 
 
 @lru_cache(maxsize=_COMPILED)
+def searched(expression: str) -> Callable[[str], bool]:
+    """A function that tells whether a regular expression matches anywhere in a text.
+
+    Raises:
+        ValueError: it is no regular expression of RE2.
+    """
+    compiled = _compiled(expression, expression)
+    return lambda text: compiled.search(_encodable(text)) is not None
+
+
+@lru_cache(maxsize=_COMPILED)
+def matched_whole(expression: str, written: str = "") -> Callable[[str], bool]:
+    """A function that tells whether a regular expression matches the whole of a text.
+
+    Args:
+        expression: it.
+        written: as it was written, for messages, where that is something else.
+
+    Raises:
+        ValueError: it is no regular expression of RE2.
+    """
+    compiled = _compiled(expression, written or expression)
+    return lambda text: compiled.fullmatch(_encodable(text)) is not None
+
+
 def _expression(pattern: str) -> Callable[[str], bool]:
+    return matched_whole(pattern[1:-1], pattern)
+
+
+def _compiled(expression: str, pattern: str) -> Any:
     import re2  # noqa: PLC0415 - few configurations have an expression
 
     options = re2.Options()
     options.log_errors = False
     try:
-        compiled = re2.compile(pattern[1:-1], options)
+        return re2.compile(expression, options)
     except re2.error as error:
         said = b"".join(error.args).decode("utf-8", "replace")
         raise ValueError(
             f"{pattern} is not a regular expression: {said}; it is read as RE2 does, without look-around and"
             " back-references"
         ) from error
-    # A name out of a file may hold what no text in UTF-8 can.
-    return lambda name: compiled.fullmatch(name.encode("utf-8", "replace").decode()) is not None
+
+
+def _encodable(text: str) -> str:
+    """A text out of a file may hold what no text in UTF-8 can."""
+    return text.encode("utf-8", "replace").decode()
 
 
 class Globs:

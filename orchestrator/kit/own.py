@@ -1,6 +1,7 @@
 """What is known of the installed program itself."""
 
 from functools import cache
+from pathlib import Path
 
 
 @cache
@@ -12,3 +13,9 @@ def own_version() -> str:
         return version("scanmatrix")
     except PackageNotFoundError:
         return "0"
+
+
+def templates_folder() -> Path:
+    """The folder of the shipped scan templates; that of the shipped plugins is in it."""
+    inside = Path(__file__).parents[1] / "templates"  # of an installed wheel
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "templates"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from orchestrator.errors import UsageError
@@ -35,6 +36,17 @@ _PLAIN_KEY = re.compile(r"[A-Za-z_][\w-]*")
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
+class ProblemLevel(StrEnum):
+    """How bad a problem is.
+
+    ERROR: the file is refused.
+    WARNING: it is accepted, but is perhaps not meant so.
+    """
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
 @dataclass(frozen=True)
 class Problem:
     """One mistake in a file of ours.
@@ -43,14 +55,17 @@ class Problem:
         file: the file as the user named it, or the name of an environment variable.
         line: from 1; 0 when there is no line to point at.
         message: what is wrong and what to do.
+        level: whether the file is refused for it.
     """
 
     file: str
     line: int
     message: str
+    level: ProblemLevel = ProblemLevel.ERROR
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+        word = "" if self.level is ProblemLevel.ERROR else f"{self.level}: "
+        return f"{self.file}:{self.line}: {word}{self.message}" if self.line else f"{self.file}: {word}{self.message}"
 
 
 class SourceError(UsageError):
@@ -133,6 +148,18 @@ def suggest(word: str, known: Iterable[str]) -> str:
     by_lower = {candidate.lower(): candidate for candidate in known}
     close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return f", did you mean {str(by_lower[close[0]])!r}?" if close else ""
+
+
+def no_such(what: str, word: str, known: Iterable[str]) -> str:
+    """What to tell someone who names a thing that does not exist, with what there is.
+
+    Args:
+        what: the kind of thing, such as `export`.
+        word: as it was named.
+        known: every name there is.
+    """
+    names = list(known)
+    return f"there is no {what} {word!r}{suggest(word, names)} (there are {', '.join(names)})"
 
 
 def read_text(path: Path, *, name: str | None = None, marked: bool = False) -> str:

@@ -24,7 +24,9 @@ from orchestrator.model.plan import (
 )
 from orchestrator.model.policy import Policy, PolicyRule, Violation
 from orchestrator.model.rows import FindingRow, MergedRow
-from orchestrator.model.scan import Database, DatabaseFetch, Online, OnRepository, Resources, Scan
+from orchestrator.model.sboms import SbomStorage, StoredSbom
+from orchestrator.model.scan import Database, DatabaseFetch, Online, OnRepository, OnSbom, Resources, Scan
+from orchestrator.model.signing import Signer
 from orchestrator.model.status import CellState, CellStatus, PullStatus, RunStatus
 from orchestrator.model.suppression import (
     JUSTIFICATIONS,
@@ -71,6 +73,7 @@ __all__ = [
     "Moment",
     "Name",
     "OnRepository",
+    "OnSbom",
     "Online",
     "Outcome",
     "Plan",
@@ -81,8 +84,11 @@ __all__ = [
     "ReadBudget",
     "Resources",
     "RunStatus",
+    "SbomStorage",
     "Scan",
     "Severity",
+    "Signer",
+    "StoredSbom",
     "Suppressed",
     "Suppression",
     "Target",

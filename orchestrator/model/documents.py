@@ -1,5 +1,7 @@
 """Our frozen types to JSON and back: one encoding for plan, ledger and records."""
 
+import os
+import stat
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,13 +87,20 @@ def _newer(data: bytes, kind: type[Document]) -> str:
 
 
 def read(path: Path, kind: type[D]) -> D:
-    """Read a document from a file.
+    """Read a document from a file; what is none, such as a pipe or a folder, is neither waited for nor read.
 
     Raises:
         DocumentError: there is no such file, or it does not hold such a document.
     """
     try:
-        data = path.read_bytes()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
         raise DocumentError(f"{path}: no {kind.__name__.lower()} there") from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise DocumentError(f"{path}: not a regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read()
+    finally:
+        os.close(descriptor)
     return decode(data, kind, origin=str(path))

@@ -9,6 +9,8 @@ from orchestrator.model.base import Document, Moment
 
 #: What a finding can be.
 KINDS = ("vulnerability", "malware", "secret", "misconfiguration", "license", "check")
+#: The kind of what its own scan means by it: no other looks for the same.
+OWN_KIND = "check"
 
 
 class Severity(StrEnum):

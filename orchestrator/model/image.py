@@ -11,6 +11,8 @@ from orchestrator.model.labels import CLUSTER, NAMESPACE, WORKLOAD
 COMMIT = "git:"
 #: How `Target.pull` begins where an image is read on this machine.
 LOCAL = "file:"
+#: What the error of a target says that only the machine which plans can read.
+FOR_NO_POD = "of this machine, which no pod can read"
 #: How the name of a plain folder begins that is scanned like a source repository.
 FOLDER = "dir:"
 

@@ -23,6 +23,9 @@ class BomSource(Document, frozen=True):
     made: Moment = ""
     cataloguer: str = ""
 
+    def __str__(self) -> str:
+        return f"the SBOM that {self.cataloguer or 'somebody'} made on {self.made or 'an unknown day'}"
+
 
 class CellRecord(Document, frozen=True):
     """What is known of a cell's execution, kept beside (never inside) the folder its scanner can write to.
@@ -38,6 +41,7 @@ class CellRecord(Document, frozen=True):
         isolation: what its scanner was kept in, on this machine; empty in a cluster, whose pods the plan describes.
         image: image in which its scanner was started, by digest where that is known; empty for a process.
         source: the stored bill of materials that was matched in place of the image; None when it was scanned itself.
+        note: what else there is to know of it: why it was scanned itself although its plan had a stored SBOM for it.
         put_by: who put the report of an external scan into the cell's folder; empty where our own scanner wrote it.
         given_up: whether the cell never started because its target could not be pulled, for good or as often as
             `limits.retries` allows: nothing in this run may pull it again.
@@ -53,6 +57,7 @@ class CellRecord(Document, frozen=True):
     isolation: str = ""
     image: str = ""
     source: BomSource | None = None
+    note: str = ""
     put_by: str = ""
     given_up: bool = False
 
@@ -93,8 +98,8 @@ class LedgerRow(Document, frozen=True):
             attempt; none without a database, or when that is not known.
         report_digest: `sha256:<hex>` of the report; empty unless ok.
         log: last lines of the scanner's log; only where it failed.
-        note: what else to know of it, ok or not: `database stale since …` when its database is older than the run's
-            plan, because its refresh failed.
+        note: what else to know of it, ok or not: `database stale since …` when its database was older than `maxAge`
+            allows as the run was planned, and why there was no newer one.
         isolation: what its scanner was kept in, by the local engine: a sandbox, a container, or neither, and which
             limits it had; empty for pods.
         scanner_image: image in which its scanner ran, by digest where that is known; empty for a process on this

@@ -7,7 +7,9 @@ from typing import Annotated
 
 from orchestrator.model.base import SCHEMA_VERSION, Document
 from orchestrator.model.image import Target
+from orchestrator.model.ledger import BomSource
 from orchestrator.model.policy import Policy
+from orchestrator.model.sboms import SbomStorage
 from orchestrator.model.scan import Scan
 from orchestrator.model.suppression import Suppression
 from orchestrator.model.trust import Distrust
@@ -36,6 +38,8 @@ class Cell(Document, frozen=True):
         decision: whether it will run; when it will not, `reason` says why.
         standing: run whose result of this cell is still fresh, so that it need not run; empty for none.
         online: whether its scanner asks the API of the repository's host, and may use the network for that.
+        source: the stored SBOM that is read in place of the image; None where the image itself is scanned.
+        unmatched: why the image itself is scanned, where its scan reads SBOMs, too; empty for others.
     """
 
     target: str
@@ -44,11 +48,18 @@ class Cell(Document, frozen=True):
     reason: str = ""
     standing: str = ""
     online: bool = False
+    source: BomSource | None = None
+    unmatched: str = ""
 
     @property
     def id(self) -> str:
         """Stable across runs of the same target digest and scan."""
         return f"{self.target}/{self.scan}"
+
+    @property
+    def runs(self) -> bool:
+        """Whether its scanner is to run."""
+        return self.decision is Decision.RUN
 
 
 class Budget(Document, frozen=True):
@@ -57,22 +68,30 @@ class Budget(Document, frozen=True):
     Attributes:
         images: images to pull (unique digests).
         cells: cells that will run.
+        matched: those of them that read a stored SBOM in place of the image.
         pull_bytes: bytes of unique blobs to read from upstream.
         volume_bytes: peak bytes on the volume: the tarballs of the batches that run at the same time.
         spec_bytes: bytes of the Workflow that brings the plan to Argo; 0 until rendered, and for other engines.
         pods: pods that Argo starts of a submission when every first attempt succeeds.
         at_once: batches that run at the same time at most.
         unknown: images whose size is unknown; the byte figures above leave them out.
+        saved_images: images that are not pulled, because all that is asked of them is answered by stored SBOMs.
+        saved_bytes: bytes of their tarballs, as far as they are known.
+        saved_pods: pods that their pulls and their cells would have taken.
     """
 
     images: int = 0
     cells: int = 0
+    matched: int = 0
     pull_bytes: int = 0
     volume_bytes: int = 0
     spec_bytes: int = 0
     pods: int = 0
     at_once: int = 1
     unknown: int = 0
+    saved_images: int = 0
+    saved_bytes: int = 0
+    saved_pods: int = 0
 
 
 #: Most files and folders that a scanner may keep, for a cell or a database: an unpacked image has some hundred
@@ -189,6 +208,7 @@ class Plan(Document, frozen=True, dict=True, tag_field=SCHEMA_VERSION, tag=1):
         caches: what databases that are images are read through; the targets say themselves where they are read.
         distrusted: what its configuration says of scanners that must not run, or are not believed.
         part: which part of the run's plan this is; None for the whole.
+        sboms: how the SBOMs that it makes are stored; None where none are.
     """
 
     run: str
@@ -207,6 +227,7 @@ class Plan(Document, frozen=True, dict=True, tag_field=SCHEMA_VERSION, tag=1):
     caches: tuple[Cache, ...] = ()
     distrusted: tuple[Distrust, ...] = ()
     part: Part | None = None
+    sboms: SbomStorage | None = None
 
     @cached_property
     def targets_by_id(self) -> dict[str, Target]:
@@ -227,12 +248,25 @@ class Plan(Document, frozen=True, dict=True, tag_field=SCHEMA_VERSION, tag=1):
         return frozenset((cell.target, cell.scan) for cell in self.cells if cell.online)
 
 
+def contradiction(plan: Plan) -> str:
+    """What no run could account for, which has every cell in its ledger once, with its target; empty for nothing."""
+    scans, targets = {scan.name for scan in plan.scans}, {target.id for target in plan.targets}
+    if len(scans) < len(plan.scans) or len(targets) < len(plan.targets):
+        return "it has a scan or a target twice"
+    for cell in plan.cells:
+        if cell.target not in targets:
+            return f"it has a cell of target {cell.target}, and no such target"
+        if cell.scan not in scans:
+            return f"it has a cell of scan {cell.scan}, and no such scan"
+    return "it has a cell twice" if len({(cell.target, cell.scan) for cell in plan.cells}) < len(plan.cells) else ""
+
+
 Pending = dict[str, list[str]]
 """Names of scans to run by the id of their target, both in the plan's order."""
 
 
 def pending(plan: Plan, *, only: Collection[tuple[str, str]] | None = None) -> Pending:
-    """The cells of a plan that are to run.
+    """The cells of a plan that are to run on their target itself, which is pulled for them.
 
     Args:
         plan: of the run.
@@ -240,6 +274,11 @@ def pending(plan: Plan, *, only: Collection[tuple[str, str]] | None = None) -> P
     """
     found: Pending = {}
     for cell in plan.cells:
-        if cell.decision is Decision.RUN and (only is None or (cell.target, cell.scan) in only):
+        if cell.runs and cell.source is None and (only is None or (cell.target, cell.scan) in only):
             found.setdefault(cell.target, []).append(cell.scan)
     return found
+
+
+def matched(plan: Plan) -> tuple[Cell, ...]:
+    """The cells of a plan that read a stored SBOM; nothing is pulled for them."""
+    return tuple(cell for cell in plan.cells if cell.runs and cell.source is not None)

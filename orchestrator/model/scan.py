@@ -6,6 +6,7 @@ import msgspec
 
 from orchestrator.model.base import Document
 from orchestrator.model.image import TargetKind
+from orchestrator.model.signing import Signer
 from orchestrator.model.written import Written
 
 _Cpus = Annotated[str, Written("CPUs")]
@@ -102,6 +103,14 @@ class Database(Document, frozen=True):
     incremental: bool = False
     update: bool = True
 
+    def is_due(self, age: float) -> bool:
+        """Whether a newer one is asked for, or would be if anything might be downloaded, when this is its age.
+
+        Args:
+            age: seconds since a version was fetched, or found to be the newest.
+        """
+        return age >= self.max_age and not (self.fetch and self.fetch.folder)  # a folder is looked into in any case
+
     @property
     def recipe(self) -> "Database":
         """Only what decides what a database becomes: not how long it is used, nor how long fetching it may take."""
@@ -135,6 +144,26 @@ class OnRepository(Document, frozen=True):
     online: Online | None = None
 
 
+class OnSbom(Document, frozen=True):
+    """How a scan reads the stored SBOM of an image instead of the image.
+
+    Attributes:
+        scan: which scan makes that SBOM; its template says `stored: true`
+        command: instead of `command`, with the same program; reads the file `{sbom}`
+        cataloguers: versions of the program that made the SBOM with which the findings were shown to be those of the
+            image itself; with an SBOM of any other the image is scanned
+        not_for: types of packages, as purls name them (`maven`, `golang`), for which they were shown to differ; an
+            image that has one is scanned itself
+    """
+
+    scan: Annotated[str, Written("name")]
+    command: Annotated[tuple[str, ...], Written(length=1)]
+    cataloguers: Annotated[
+        tuple[Annotated[str, Written(pattern=r"^[0-9][0-9A-Za-z.+-]{0,39}$")], ...], Written(length=1)
+    ]
+    not_for: tuple[Annotated[str, Written(pattern=r"^[a-z][a-z0-9.+-]{0,31}$")], ...] = ()
+
+
 class Scan(Document, frozen=True):
     """One kind of check, defined by one file in `templates/`.
 
@@ -145,14 +174,15 @@ class Scan(Document, frozen=True):
         command: program and arguments for images, with placeholders; required unless there is `repository`. The program
             is a name on the image's PATH or an absolute path; outside a container its last part is searched on `PATH`.
             There is no shell unless you call one
-        format: of the report: `clamav`, `cyclonedx`, `dockle`, `grype`, `osv`, `sarif`, `scanmatrix`, `scorecard` or
-            `trivy` ([report-formats.md](report-formats.md))
+        format: of the report: `clamav`, `cyclonedx`, `dockle`, `grype`, `osv`, `sarif`, `scanmatrix`, `scorecard`,
+            `syft` or `trivy` ([report-formats.md](report-formats.md))
         named: the image as its template names it, where it is locked; that is what stood for the digest then.
         digests: every digest by which that image is known (its index, its platforms), where it is locked.
         kinds: what it looks for; default: everything that its format can contain: `vulnerability`, `malware`, `secret`,
             `misconfiguration`, `license`, `check`; used to decide which scans could have found a finding and did not
         description: one line for people
-        report: name of the report in the cell's folder; not `image.tar`, `checkout`, `layers` or `max-age`
+        report: name of the report in the cell's folder; not `image.tar`, `checkout`, `layers`,
+            `sbom.json` or `max-age`
         environment: variables, with placeholders; otherwise the scanner only gets `PATH`, and `HOME` and `TMPDIR` in a
             folder it may write to
         database: the scanner's database, see [below](#databases)
@@ -173,6 +203,11 @@ class Scan(Document, frozen=True):
         install: how to install the scanner; shown in the reason of cells without it: `install it with …`
         report_from_stdout: the scanner prints its report instead of writing `{report}`
         repository: how it reads [source repositories](#repositories); without it, their cells are skipped
+        sbom: how it reads [stored SBOMs](sboms.md) instead of images; without it, it always reads the image
+        stored: its report is an SBOM that is kept on the volume for other scans; it runs of itself where one of them
+            needs it, and `*` does not mean it
+        signers: one of these must have signed its image, or `scanmatrix lock` does not lock it
+            ([supply-chain.md](supply-chain.md#who-signed-a-scanner))
     """
 
     name: Annotated[str, Written(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
@@ -203,13 +238,24 @@ class Scan(Document, frozen=True):
     install: str = ""
     report_from_stdout: bool = False
     repository: OnRepository | None = None
+    sbom: OnSbom | None = None
+    stored: bool = False
+    signers: tuple[Signer, ...] = ()
 
     def reads(self, kind: TargetKind) -> bool:
         """Whether it can read such targets at all."""
         return bool(self.command) if kind is TargetKind.IMAGE else self.repository is not None
 
-    def command_for(self, kind: TargetKind, *, online: bool = False) -> tuple[str, ...]:
-        """Its command for such a target, which it `reads`; empty for one that it does not."""
+    def command_for(self, kind: TargetKind, *, online: bool = False, sbom: bool = False) -> tuple[str, ...]:
+        """Its command for such a target, which it `reads`; empty for one that it does not.
+
+        Args:
+            kind: of the target.
+            online: whether the API of a repository's host is asked.
+            sbom: whether a stored SBOM is read in place of an image.
+        """
+        if sbom:
+            return self.sbom.command if self.sbom else ()
         if kind is TargetKind.IMAGE:
             return self.command
         way = self.repository and (self.repository.online if online else self.repository)

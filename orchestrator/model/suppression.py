@@ -15,6 +15,9 @@ JUSTIFICATIONS = (
     "inline_mitigations_already_exist",
 )
 
+#: The keys of a rule that say what it is about.
+PATTERNS = ("id", "package", "target", "owner", "scan", "path")
+
 
 class VexStatus(StrEnum):
     """What a VEX statement says of a vulnerability in a product (OpenVEX 0.2.0, "Status Labels")."""

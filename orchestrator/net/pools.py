@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 from urllib3.util import parse_url
 
+from orchestrator.kit.hosts import is_loopback
 from orchestrator.net.errors import Untrusted
-from orchestrator.net.hosts import is_loopback
 
 _CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 

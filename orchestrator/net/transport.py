@@ -71,13 +71,22 @@ class Transport:
         timeout: seconds to wait for a connection, and for any next byte.
         verify: whether to verify the certificates of the other hosts.
         ca_file: certificates to trust instead of the system's.
+        strange: hosts (`host[:port]`) that a stranger on the internet names: they are reached at public addresses
+            alone, and lead nowhere else.
     """
 
     def __init__(
-        self, insecure: Iterable[str], timeout: tuple[float, float], *, verify: bool = True, ca_file: str | None = None
+        self,
+        insecure: Iterable[str],
+        timeout: tuple[float, float],
+        *,
+        verify: bool = True,
+        ca_file: str | None = None,
+        strange: Iterable[str] = (),
     ) -> None:
         self._verify, self._ca_file = verify, ca_file
         self.insecure = frozenset(host.lower() for host in insecure)
+        self._strange = frozenset(host.lower() for host in strange)
         self._timeout = timeout
         self._first, self._pause = timeout[1], min(timeout[1], _SMALL_PAUSE)
         self._plain: set[str] = set()  # insecure hosts that turned out not to speak TLS
@@ -93,6 +102,11 @@ class Transport:
             for each in self._open:
                 each.abort()
         for pool in self._pools.values():
+            # Cleared, it would only let go of them, and they stay open for as long as anything else knows them.
+            hosts = pool.pools.keys()
+            for host in hosts:
+                if (connections := pool.pools.get(host)) is not None:
+                    connections.close()
             pool.clear()
 
     def get(self, url: str, headers: dict[str, str], authorization: str | None = None, *, asking: Asking) -> Answer:
@@ -115,7 +129,7 @@ class Transport:
 
     def _get(self, url: str, headers: dict[str, str], authorization: str | None, asking: Asking) -> Answer:
         here = urlsplit(url)
-        origin, source = here[:2], asking.source
+        origin, source = here[:2], self._source(here, asking)
         meter = self._meter(here, asking)
         for hop in range(_REDIRECT_LIMIT):
             mine = {"Authorization": authorization} if authorization else {}
@@ -155,7 +169,11 @@ class Transport:
         here = urlsplit(url)
         meter = self._meter(here, asking)
         request = _Request(method, _HEADERS | dict(headers), body)
-        return self._send(here, request, meter, _Rule(asking, asking.source, None))
+        return self._send(here, request, meter, _Rule(asking, self._source(here, asking), None))
+
+    def _source(self, here: SplitResult, asking: Asking) -> Zone | None:
+        """The zone of the stranger that named a URL, if any."""
+        return Zone.PUBLIC if here.netloc.lower() in self._strange else asking.source
 
     def _meter(self, here: SplitResult, asking: Asking) -> Meter:
         """What an answer may cost, with all redirects that lead to it."""
@@ -288,8 +306,8 @@ class _Rule:
         if self._source is None or may_lead(self._source, zone) or (self._proven and zone is Zone.PRIVATE):
             return
         raise Denied(
-            f"{self._host}: is a {zone.name.lower().replace('_', '-')} address, named by a registry that has none "
-            "itself; not asked, because an answer must not lead to where only insiders reach"
+            f"{self._host}: is a {zone.name.lower().replace('_', '-')} address, and who named it has none; not "
+            "asked, because strangers must not lead to where only insiders reach"
         )
 
 

@@ -1,10 +1,11 @@
-"""Secrets of the configuration as they are used: read from the environment where they say so."""
+"""Secrets of the configuration as they are used: what is missing is why a message is not delivered."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.config.notify import url_mistake, variable_of
+from orchestrator.config import secret as secrets
+from orchestrator.config.secret import UnsetSecretError, url_mistake, variable_of
 from orchestrator.notifications.interface import DeliveryRefusedError
 
 if TYPE_CHECKING:
@@ -14,22 +15,15 @@ if TYPE_CHECKING:
 
 
 def reveal(secret: SecretStr, environment: Mapping[str, str], key: str) -> str:
-    """The secret itself.
-
-    Args:
-        secret: as configured; `${NAME}` for the value of a variable.
-        environment: variable to value.
-        key: of the configuration, for the message.
+    """The secret itself, as `orchestrator.config.secret` reads it.
 
     Raises:
-        DeliveryRefusedError: the variable is not set.
+        DeliveryRefusedError: its variable is not set.
     """
-    variable = variable_of(secret)
-    if not variable:
-        return secret.get_secret_value()
-    if not (value := environment.get(variable, "").strip()):
-        raise DeliveryRefusedError(f"{key} is to come from the environment variable {variable}, which is not set")
-    return value
+    try:
+        return secrets.reveal(secret, environment, key)
+    except UnsetSecretError as error:
+        raise DeliveryRefusedError(str(error)) from error
 
 
 def reveal_url(secret: SecretStr, environment: Mapping[str, str], key: str) -> str:

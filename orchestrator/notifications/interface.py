@@ -10,6 +10,7 @@ import msgspec
 
 from orchestrator.errors import PermanentError, TemporaryError
 from orchestrator.model import Document, Limits, Severity
+from orchestrator.model.base import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from orchestrator.config.notify import NotifySection, Route
@@ -198,6 +199,16 @@ class Delivery(Document, frozen=True):
     attempts: int = 0
     when: str = ""
     message: Message | None = None
+
+
+class DeliveriesList(Document, frozen=True, tag_field=SCHEMA_VERSION, tag=1):
+    """Messages about what a run changed.
+
+    Attributes:
+        deliveries: one for each message and receiver.
+    """
+
+    deliveries: tuple[Delivery, ...]
 
 
 @dataclass(frozen=True)

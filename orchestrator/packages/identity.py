@@ -48,7 +48,7 @@ _MAVEN_NAME = re.compile(r"[A-Za-z0-9_.-]+:[A-Za-z0-9_.-]+")
 # Versions that end a package URL and say nothing of the rest of it; those that are written into one as they are; and
 # the types whose versions are written in lower case.
 _SEPARABLE = re.compile(r"[A-Za-z0-9._~+-]+")
-_UNESCAPED = re.compile(r"[A-Za-z0-9._~:-]+")
+_UNESCAPED = re.compile(r"[A-Za-z0-9._~:+-]+")
 _LOWER_VERSIONS = frozenset({"huggingface", "oci"})
 _LONGEST = 2000
 _ROUNDS = 8
@@ -62,15 +62,6 @@ class _Parts(NamedTuple):
     name: str
     version: str = ""
     epoch: str = ""
-
-
-class _Made(NamedTuple):
-    """A package URL, and its parts as it normalises them."""
-
-    namespace: str
-    name: str
-    version: str
-    purl: str
 
 
 class Package(NamedTuple):
@@ -128,38 +119,43 @@ def _read(purl: str) -> _Parts | None:
     if purl[:6].lower() == "pkg%3a":
         purl = unquote(purl)
     base = purl.partition("?")[0].partition("#")[0]
-    scheme, colon, path = _SLASH.sub("/", base).partition(":")
-    if not colon or scheme.strip().lower() != "pkg" or len(purl) > _LONGEST:
+    scheme, colon, path = (_SLASH.sub("/", base) if "%" in base else base).partition(":")
+    if not colon or (scheme != "pkg" and scheme.strip().lower() != "pkg") or len(purl) > _LONGEST:
         return None
     head, at, last = path.rpartition("@")
     # Nearly always: then what stands before the version says by itself what package it is, many versions of which are
     # asked for. An `@` before that one is part of a name, or begins the scope of an npm package.
-    separate = at and _SEPARABLE.fullmatch(last) and "//" not in head and "@" not in head.removeprefix("npm/@")
-    found = _parsed(head if separate else path)
-    if found is None:
-        return None
-    kind = type_of(found.type)
-    namespace, name, version = (_decoded(part or "").strip() for part in found[1:4])
-    version = last if separate else version
-    if not version and "@" in name[1:]:
-        name, _, version = name.rpartition("@")
-    if kind == "maven" and not namespace and ":" in name:
-        namespace, _, name = name.rpartition(":")
-    if kind == "golang" and (ending := _subpath(purl)):
-        namespace, _, name = "/".join(filter(None, (namespace, name, ending))).rpartition("/")
-    if kind in DISTRIBUTIONS and not namespace and (release := _DISTRO.search(purl, len(base))):
-        namespace = of_release(_decoded(release[1]))
-    epoch = _EPOCH.search(purl, len(base))
-    return _Parts(kind, namespace, name, version, epoch[1] if epoch else "")
+    if at and _SEPARABLE.fullmatch(last) and "//" not in head and "@" not in head.removeprefix("npm/@"):
+        found = _parts(head, purl[len(base) :], versioned=False)
+        return found and _Parts(found.kind, found.namespace, found.name, last, found.epoch)
+    return _parts(path, purl[len(base) :], versioned=True)
 
 
 @lru_cache(maxsize=1 << 14)
-def _parsed(path: str) -> PackageURL | None:
-    """A package URL without its scheme; None for what is none."""
+def _parts(path: str, rest: str, *, versioned: bool) -> _Parts | None:
+    """The parts of a package URL without its scheme; None for what is none.
+
+    Args:
+        path: what stands before its qualifiers.
+        rest: those, and its subpath.
+        versioned: whether the version, if there is one, is in the path.
+    """
     try:
-        return PackageURL.from_string(f"pkg:{path}", normalize_purl=False)
+        found = PackageURL.from_string(f"pkg:{path}", normalize_purl=False)
     except ValueError:
         return None
+    kind = type_of(found.type)
+    namespace, name, version = (_decoded(part or "").strip() for part in found[1:4])
+    if versioned and not version and "@" in name[1:]:
+        name, _, version = name.rpartition("@")
+    if kind == "maven" and not namespace and ":" in name:
+        namespace, _, name = name.rpartition(":")
+    if kind == "golang" and (ending := _subpath(rest)):
+        namespace, _, name = "/".join(filter(None, (namespace, name, ending))).rpartition("/")
+    if kind in DISTRIBUTIONS and not namespace and (release := _DISTRO.search(rest)):
+        namespace = of_release(_decoded(release[1]))
+    epoch = _EPOCH.search(rest)
+    return _Parts(kind, namespace, name, version, epoch[1] if epoch else "")
 
 
 def _subpath(purl: str) -> str:
@@ -180,6 +176,20 @@ def _decoded(text: str) -> str:
 def _identify(parts: _Parts, package: str, installed: str) -> Package | None:
     """The package of these parts; None when they make no valid package URL."""
     kind, namespace, name, version, epoch = parts
+    version = _version(kind, installed, version, epoch)
+    if kind in _LOWER_VERSIONS or version != version.strip():
+        return _made(kind, namespace, name, version, package)
+    # Apart from the version, of which there are many.
+    found = _made(kind, namespace, name, "", package)
+    ending = _ending(version) if version else ""
+    if found is None or ending is None:
+        return None
+    return Package(found.key, version, found.purl + ending, *found[3:])
+
+
+@lru_cache(maxsize=1 << 14)
+def _made(kind: str, namespace: str, name: str, version: str, package: str) -> Package | None:
+    """The package of these parts, each as its ecosystem normalises it; None when they make no valid package URL."""
     if kind == "golang":
         namespace, name = namespace.lower(), name.lower()
         if not namespace and name in STDLIB:
@@ -190,20 +200,18 @@ def _identify(parts: _Parts, package: str, installed: str) -> Package | None:
         namespace, name = namespace.lower(), name.lower()
     elif kind == "swift":
         namespace, name = _SCHEME.sub("", namespace, count=1), name.removesuffix(".git")
-    version = _version(kind, installed, version, epoch)
-    # Apart from the version, of which there are many.
-    as_it_is = kind not in _LOWER_VERSIONS and version == version.strip()
-    found = _made(kind, namespace, name, "" if as_it_is else version)
-    ending = _ending(version) if as_it_is and version else ""
-    if found is None or ending is None:
+    try:
+        found = PackageURL(kind, namespace, name, version)
+        purl = found.to_string()
+    except ValueError:
         return None
-    space, name, purl = found.namespace, found.name, found.purl + ending
+    space, name = found.namespace or "", found.name
     key = purl.partition("@")[0]  # the only one that is not percent-encoded
     if kind in DISTRIBUTIONS:
         key = f"pkg:{kind}/{key.rpartition('/')[2]}"
     return Package(
         key=key.lower() if kind == "nuget" else key,
-        version=version if as_it_is else found.version,
+        version=found.version or "",
         purl=purl,
         ecosystem=kind,
         label=package or (f"{space}/{name}" if space and kind not in DISTRIBUTIONS | {"maven"} else name),
@@ -213,20 +221,12 @@ def _identify(parts: _Parts, package: str, installed: str) -> Package | None:
     )
 
 
-@lru_cache(maxsize=1 << 14)
-def _made(kind: str, namespace: str, name: str, version: str) -> _Made | None:
-    """The package URL of these parts; None when they make no valid one."""
-    try:
-        found = PackageURL(kind, namespace, name, version)
-        return _Made(found.namespace or "", found.name, found.version or "", found.to_string())
-    except ValueError:
-        return None
-
-
 def _ending(version: str) -> str | None:
     """A version as it ends a package URL; None for text that is none."""
+    if _UNESCAPED.fullmatch(version):  # many of Debian's have a `+`
+        return f"@{version.replace('+', '%2B')}"
     try:
-        return f"@{version if _UNESCAPED.fullmatch(version) else quote(version, safe='/:')}"
+        return f"@{quote(version, safe='/:')}"
     except UnicodeEncodeError:
         return None
 
@@ -234,6 +234,8 @@ def _ending(version: str) -> str | None:
 def _version(kind: str, installed: str, version: str, epoch: str) -> str:
     """The installed version, else that of the package URL, with whichever epoch one of them has."""
     if kind in WITH_EPOCH:
+        if not epoch and ":" not in installed and ":" not in version:  # nearly always
+            return installed or version
         installed, version = (
             _NO_EPOCH.sub("", each, count=1) if each[:1] == "0" else each for each in (installed, version)
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from orchestrator.model import Blob, Budget, Image
-from orchestrator.model.plan import pending
+from orchestrator.model.plan import matched, pending
 from orchestrator.planning.batches import at_once, batches, peak_bytes
 
 if TYPE_CHECKING:
@@ -40,10 +42,18 @@ def make_budget(
         in_cluster: whether Argo runs it, batches as shards; else the local engine, one batch after the other.
         together: sets of scans for which an image has one pod (`layout: image`); None where each cell has its own.
     """
-    wanted, found = pending(plan), batches(plan)
-    if not wanted:
-        return Budget()
+    wanted, found, from_sboms = pending(plan), batches(plan), matched(plan)
     targets = plan.targets_by_id
+    spared = {cell.target for cell in from_sboms} - wanted.keys()
+    saved = Budget(
+        cells=len(from_sboms),
+        matched=len(from_sboms),
+        saved_images=len(spared),
+        saved_bytes=sum(targets[id_].size or 0 for id_ in spared),
+        saved_pods=len(spared) + len(from_sboms),
+    )
+    if not wanted:
+        return saved
     alone = sum(
         len(scans)
         for id_, scans in wanted.items()
@@ -52,9 +62,10 @@ def make_budget(
     names = {scan for scans in wanted.values() for scan in scans}
     refreshes = sum(1 + bool(scan.database.load) for scan in plan.scans if scan.database and scan.name in names)
     shards = len(found) if len(found) > 1 else 0
-    return Budget(
+    return msgspec.structs.replace(
+        saved,
         images=len(wanted),
-        cells=sum(map(len, wanted.values())),
+        cells=sum(map(len, wanted.values())) + len(from_sboms),
         pull_bytes=pull_bytes,
         volume_bytes=peak_bytes(plan, found, in_cluster=in_cluster),
         pods=len(wanted) + alone + refreshes + _FIXED_PODS + shards * _SHARD_PODS,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from functools import partial as fixed
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +15,8 @@ from orchestrator.inventory import collect
 from orchestrator.planning.matrix import make_plan
 from orchestrator.planning.staleness import earlier_results
 from orchestrator.upkeep.reuse import without_downloads
+from orchestrator.volume.layout import Volume
+from orchestrator.volume.sboms import find_sbom
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -79,5 +82,6 @@ def plan_run(
         history=earlier_results(config, now, volume) if only is None else {},
         only=only,
         partial=partial or bool(scans) or bool(config.selection),
+        lookup=fixed(find_sbom, Volume(volume or config.volume.path)) if config.sboms.store else None,
     )
     return without_downloads(plan) if offline else plan

@@ -4,20 +4,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from orchestrator.admission.judging import AdmissionJudge
+from orchestrator.admission.scans import ScanJudge
 from orchestrator.catalog.question import question_of
 from orchestrator.config.loading import Config
 from orchestrator.errors import ScanmatrixError
+from orchestrator.images.patterns import matches
 from orchestrator.images.reference import InvalidReference, parse
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.matching import glob
 from orchestrator.model import Cell, Decision, Distrust, Name, Scan, Target, TargetKind
 from orchestrator.model.documents import spell_time
-from orchestrator.planning.allow import refusal
 from orchestrator.planning.inputs import Past
-from orchestrator.planning.patterns import matches
 from orchestrator.planning.repositories import is_online, online_hosts
 from orchestrator.planning.staleness import freshness
-from orchestrator.planning.targets import Draft
 from orchestrator.planning.venue import Venue
 from orchestrator.scanners.distrust import why_refused
 
@@ -46,6 +46,7 @@ class Decider:
         *,
         distrusted: Sequence[Distrust],
         venue: Venue,
+        judge: AdmissionJudge,
     ) -> None:
         self._catalog = catalog
         self._history = history
@@ -58,24 +59,32 @@ class Decider:
         self.refused = {
             name: reason for name, scan in catalog.items() if (reason := why_refused(scan, distrusted, moment))
         }
-        self._refusals = {name: self.refused.get(name) or refusal(scan, config.allow) for name, scan in catalog.items()}
+        self._not_admitted = ScanJudge(config, catalog, judge, in_cluster=venue.in_cluster)
         self._online = {name: online_hosts(config, scan, venue) for name, scan in catalog.items()}
 
-    def __call__(self, target: Target, draft: Draft, name: str) -> Cell:
-        """The cell of a target and a scan; whatever goes wrong with deciding it is its failure."""
+    def __call__(self, target: Target, names: Sequence[Name], absent: str, name: str) -> Cell:
+        """The cell of a target and a scan; whatever goes wrong with deciding it is its failure.
+
+        Args:
+            target: the target.
+            names: of it, under which the scan is asked for.
+            absent: why there is nothing to scan; empty when there is.
+            name: of the scan.
+        """
         try:
             with guarded(f"deciding {target.reference} × {name}"):
-                return self._decide(target, draft, name)
+                return self._decide(target, names, absent, name)
         except ScanmatrixError as error:
             return Cell(target=target.id, scan=name, decision=Decision.FAIL, reason=str(error))
 
-    def _decide(self, target: Target, draft: Draft, name: str) -> Cell:
+    def _decide(self, target: Target, names: Sequence[Name], absent: str, name: str) -> Cell:
         scan = self._catalog[name]
-        if reason := self._left_out(draft.scans[name], name) or self._refusals[name]:
+        reason = self._left_out(names, name) or self.refused.get(name) or self._not_admitted(name)
+        if reason:
             return Cell(target=target.id, scan=name, decision=Decision.SKIP, reason=reason)
         if target.error:
             return Cell(target=target.id, scan=name, decision=Decision.FAIL, reason=target.error)
-        reason = draft.located.absent or _unreadable(target, scan)
+        reason = absent or _unreadable(target, scan)
         online = is_online(target, self._online[name])
         past = self._history.get((target.id, name))
         fresh = "" if reason else self._fresh(past, scan, target.kind, online=online)

@@ -5,7 +5,7 @@ from typing import Protocol
 import msgspec
 
 from orchestrator.errors import PermanentError, UsageError
-from orchestrator.model import Document, Image, Platform, TargetKind
+from orchestrator.model import Document, Image, Platform, StoredSbom, TargetKind
 
 
 class PlanError(UsageError):
@@ -82,6 +82,22 @@ class Resolver(Protocol):
 
         Returns:
             At least one answer; trouble is an answer with `error`, never an exception.
+        """
+        ...
+
+
+class SbomLookup(Protocol):
+    """Finds what is known of stored SBOMs."""
+
+    def __call__(self, digest: str, asked: str) -> StoredSbom | None:
+        """The SBOM of an image's platform that answers a cataloguer's question; None where there is none.
+
+        Args:
+            digest: of the platform's manifest.
+            asked: the question (`orchestrator.catalog.question`).
+
+        Raises:
+            StoredSbomError: what is said of it there cannot be read, or is about another one.
         """
         ...
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from orchestrator.admission.judging import AdmissionJudge
 from orchestrator.analysis.suppression.loading import load as load_suppression
 from orchestrator.catalog.loading import unknown_scan
 from orchestrator.config.loading import Config
@@ -20,8 +21,9 @@ from orchestrator.net.allowance import Allowance
 from orchestrator.planning.batches import batches, common_sets, fits, total_bytes, wanted_by_images
 from orchestrator.planning.budget import make_budget, unique_bytes
 from orchestrator.planning.decisions import EVERY_SCAN, Decider
-from orchestrator.planning.inputs import Past, PlanError, RepositoryResolver, Resolver
+from orchestrator.planning.inputs import Past, PlanError, RepositoryResolver, Resolver, SbomLookup
 from orchestrator.planning.repositories import GitResolver, folders_of
+from orchestrator.planning.sboms import FromSboms
 from orchestrator.planning.targets import Draft, finish, gather
 from orchestrator.planning.venue import Venue
 from orchestrator.scanners.pinning import require_digests_of
@@ -44,6 +46,7 @@ def make_plan(
     history: Mapping[tuple[str, str], Past] | None = None,
     only: Container[tuple[str, str]] | None = None,
     partial: bool = False,
+    lookup: SbomLookup | None = None,
 ) -> Plan:
     """Make the plan of a run; the same input gives the same plan.
 
@@ -61,6 +64,7 @@ def make_plan(
         history: latest good result by target id and scan, for `rescanAfter`.
         only: target ids and scans of the cells to plan; None for all of them.
         partial: whether the entries are only some of what is wanted; so it is with `only`.
+        lookup: finds the SBOMs that are stored; None to scan every image itself.
 
     Raises:
         PlanError: an unknown scan is asked for, or the volume's budget is exceeded and may not be split.
@@ -80,13 +84,14 @@ def make_plan(
     )
     targets = tuple(finish(id_, draft) for id_, draft in drafts.items())
     distrusted = rules_of(config)
-    decide = Decider(config, catalog, history or {}, now, distrusted=distrusted, venue=venue)
-    cells = tuple(
-        decide(target, draft, scan)
-        for target, draft in zip(targets, drafts.values(), strict=True)
-        for scan in sorted(draft.scans)
-        if only is None or (target.id, scan) in only
-    )
+    with AdmissionJudge(config, offline=offline) as judge:
+        decide = Decider(config, catalog, history or {}, now, distrusted=distrusted, venue=venue, judge=judge)
+        sboms = FromSboms(config.sboms, catalog, lookup, now) if lookup and venue.reads_sboms else None
+        cells = tuple(
+            cell
+            for target, draft in zip(targets, drafts.values(), strict=True)
+            for cell in _decide(decide, sboms, target, draft, only)
+        )
     if only is not None:
         left = {cell.target for cell in cells}
         targets = tuple(target for target in targets if target.id in left)
@@ -108,6 +113,7 @@ def make_plan(
         partial=partial or only is not None,
         caches=tuple(one.document() for one in config.cache),
         distrusted=distrusted,
+        sboms=config.sboms.storage if sboms is not None else None,
     )
     if config.scanners.strict:
         require_digests_of(plan)
@@ -122,6 +128,19 @@ def make_plan(
         together=_sets_in_one_pod(plan, config, entries, catalog, venue) if config.layout == "image" else None,
     )
     return msgspec.structs.replace(plan, budget=budget)
+
+
+def _decide(
+    decide: Decider, sboms: FromSboms | None, target: Target, draft: Draft, only: Container[tuple[str, str]] | None
+) -> Sequence[Cell]:
+    """The cells of a target that somebody asked for, and those that make the SBOMs which they could read."""
+    scans = [scan for scan in sorted(draft.scans) if only is None or (target.id, scan) in only]
+    cells = [decide(target, draft.scans[scan], draft.located.absent, scan) for scan in scans]
+    if sboms is None:
+        return cells
+    wanted = sboms.wanted({scan: draft.scans[scan] for scan in scans}, target.kind)
+    added = [decide(target, names, draft.located.absent, scan) for scan, names in wanted.items()]
+    return sboms.decide(target, cells, added)
 
 
 def _sets_in_one_pod(
@@ -183,7 +202,7 @@ def choose_scans(entry: Entry, configured: Scans, catalog: Mapping[str, Scan]) -
         if name != EVERY_SCAN and name not in catalog:
             raise PlanError(f"{entry.origin}: {unknown_scan(name, catalog)}")
     chosen = scans_for(entry.kind, catalog) if EVERY_SCAN in names else tuple(dict.fromkeys(names))
-    return chosen or tuple(catalog)
+    return chosen or tuple(name for name, scan in catalog.items() if not scan.stored)
 
 
 def wanted_sets(entries: Sequence[Entry], config: Config, catalog: Mapping[str, Scan]) -> tuple[frozenset[str], ...]:
@@ -227,7 +246,7 @@ def _refuse_oversized(config: Config, targets: Sequence[Target], cells: tuple[Ce
             reason=f"its tarball of {spell_size(large[cell.target])} is larger than the volume's whole budget of "
             f"{spell_size(limit)}: raise volume.budget",
         )
-        if cell.decision is Decision.RUN and cell.target in large
+        if cell.runs and cell.source is None and cell.target in large
         else cell
         for cell in cells
     )

@@ -11,7 +11,7 @@ import msgspec
 from orchestrator.errors import ScanmatrixError
 from orchestrator.git.url import PLAIN_PROJECT, is_commit, judge_ref, judge_url, project
 from orchestrator.model import COMMIT, Limits, TargetKind
-from orchestrator.model.image import FOLDER, NO_PLATFORM
+from orchestrator.model.image import FOLDER, FOR_NO_POD, NO_PLATFORM
 from orchestrator.planning.inputs import Located
 from orchestrator.repositories.bounds import Bounds
 from orchestrator.repositories.folder import copy_folder
@@ -72,7 +72,7 @@ class GitResolver:
 
     def _of_folder(self, folder: Path) -> Located:
         if self.folders is None:
-            return unresolved("a folder of this machine, which no pod can read; use the local engine")
+            return unresolved(f"a folder {FOR_NO_POD}; use the local engine")
         found = self.folders(folder)
         located = _located(found.url, found.commit, {})
         return msgspec.structs.replace(located, passed_over=found.left_out)

@@ -23,14 +23,14 @@ from orchestrator.images.registry.memory import Memory
 from orchestrator.images.registry.resolve import Resolution, resolve_manifests
 from orchestrator.images.tarball.archive import tarball_size
 from orchestrator.model import PLANNING_BUDGET, Image, Platform, ReadBudget
-from orchestrator.model.image import LOCAL, NO_PLATFORM
+from orchestrator.model.image import FOR_NO_POD, LOCAL, NO_PLATFORM
 from orchestrator.net.allowance import Allowance
 from orchestrator.net.errors import ArchiveError, NoPlatform, NotAnImage, OverBudget
 from orchestrator.planning.inputs import Located, UnresolvedError
 from orchestrator.planning.targets import unresolved
 from orchestrator.scanners.rules import volume_of
 
-_NO_POD = "an image of this machine, which no pod can read; push it to a registry or use the local engine"
+_NO_POD = f"an image {FOR_NO_POD}; push it to a registry or use the local engine"
 # Platforms that a message names.
 _MOST_NAMED = 20
 
@@ -277,7 +277,8 @@ def open_resolver(config: Config, *, offline: bool, here: bool = True) -> Iterat
             cancelled.set()
         return
     limits = config.limits
-    with RegistryClient(config.insecure, limits.retries, caches=config.cache) as client:
+    strange = config.selection.strange
+    with RegistryClient(config.insecure, limits.retries, caches=config.cache, strange=strange) as client:
         resolver = RegistryResolver(
             client,
             platforms,

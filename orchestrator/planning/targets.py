@@ -186,9 +186,14 @@ def unresolved(platforms: Iterable[Platform], error: str) -> tuple[Located, ...]
 
 def _asked(entry: Entry, name: str) -> _Asked:
     if entry.kind is TargetKind.REPOSITORY:
-        return _Asked(entry.kind, entry.reference, entry.ref)
+        return _Asked(entry.kind, entry.reference, entry.digest or entry.ref)
     return _Asked(
-        entry.kind, name, local=entry.local, error=entry.error, platform=entry.platform, look_in=entry.look_in
+        entry.kind,
+        f"{name}@{entry.digest}" if entry.digest else name,
+        local=entry.local,
+        error=entry.error,
+        platform=entry.platform,
+        look_in=entry.look_in,
     )
 
 

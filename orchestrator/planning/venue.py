@@ -24,11 +24,13 @@ class Venue:
             side by side; elsewhere one batch runs after the other.
         fit: the plan as it can run there: cells that cannot are marked as failed, none is left out.
         hosts: those hosts of an API for which there is a token there.
+        reads_sboms: whether it can give scans a stored SBOM in place of an image.
     """
 
     in_cluster: bool
     fit: Callable[[Plan], Plan]
     hosts: Callable[[Config, Online], Iterable[str]]
+    reads_sboms: bool = False
 
 
 def _as_it_is(plan: Plan) -> Plan:
@@ -44,6 +46,6 @@ def _in_secrets(config: Config, online: Online) -> Iterable[str]:
 
 
 #: This machine: every plan that is made here can run here, with the tokens in the environment.
-HERE = Venue(in_cluster=False, fit=_as_it_is, hosts=_in_environment)
+HERE = Venue(in_cluster=False, fit=_as_it_is, hosts=_in_environment, reads_sboms=True)
 #: Argo Workflows in a cluster, where the configuration says which tokens there are (`argo.tokenSecrets`).
 CLUSTER = Venue(in_cluster=True, fit=fit_for_cluster, hosts=_in_secrets)

@@ -8,6 +8,7 @@ from orchestrator.errors import UsageError
 from orchestrator.images.names import names_of_target
 from orchestrator.kit.ids import id_matcher
 from orchestrator.kit.matching import glob
+from orchestrator.kit.sources import no_such
 from orchestrator.model import KINDS, Document, Severity
 from orchestrator.packages.qualifiers import platforms_meant
 from orchestrator.packages.spellings import means
@@ -79,11 +80,25 @@ def choose(merged: Iterable[MergedRow], choice: Choice) -> list[MergedRow]:
     Raises:
         UsageError: there is no such kind.
     """
-    if unknown := sorted(set(choice.kinds) - set(KINDS)):
-        raise UsageError(f"there is no kind of finding {', '.join(unknown)}; there are {', '.join(KINDS)}")
+    return worst_first(filter(chosen(choice), merged))
+
+
+def chosen(choice: Choice) -> Callable[[MergedRow], bool]:
+    """Whether a merged finding is wanted.
+
+    Raises:
+        UsageError: there is no such kind.
+    """
+    for kind in choice.kinds:
+        if kind not in KINDS:
+            raise UsageError(no_such("kind of finding", kind, KINDS))
     conditions = [*_of_finding(choice), *_of_target(choice)]
-    chosen = [row for row in merged if all(holds(row) for holds in conditions)]
-    return sorted(chosen, key=lambda row: row.finding.severity.rank, reverse=True)
+    return lambda row: all(holds(row) for holds in conditions)
+
+
+def worst_first(rows: Iterable[MergedRow]) -> list[MergedRow]:
+    """Merged findings by severity, those of one severity in the order given."""
+    return sorted(rows, key=lambda row: row.finding.severity.rank, reverse=True)
 
 
 def _of_finding(choice: Choice) -> Iterator[Callable[[MergedRow], bool]]:

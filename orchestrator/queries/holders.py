@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
 from orchestrator.model import MergedRow
 from orchestrator.queries.difference.states import NamesAt
+from orchestrator.store.dialects import batches
 from orchestrator.store.documents import Holder, Holders
 from orchestrator.store.lookers import completed, together
 
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 
 # Targets up to which their own names are asked for, rather than all names.
 _FEW = 5_000
+# Targets whose findings are in memory together where all are counted.
+_TARGETS_AT_ONCE = 500
+_target_of = attrgetter("target")
 
 
 _Row: TypeAlias = tuple[int, str, str]
@@ -61,10 +67,18 @@ def holders(
 
 
 def severities_now(past: StoreReader) -> Counter[Severity | None]:
-    """How many findings of each severity targets have now; suppressed ones count under None."""
-    rows, _ = _told(past, None)
-    newest = (_newest(told).finding for told in rows.values())
-    return Counter(None if finding.suppressed is not None else finding.severity for finding in newest)
+    """How many findings of each severity targets have now; suppressed ones count under None.
+
+    Some targets at a time: all findings of a large store would take hundreds of megabytes.
+    """
+    cells = sorted((cell for cell, _ in _current(past, past.states_with(None)).values()), key=_target_of)
+    counts: Counter[Severity | None] = Counter()
+    of_targets = [list(some) for _, some in groupby(cells, _target_of)]
+    for targets in batches(of_targets, _TARGETS_AT_ONCE):
+        rows = _rows(past, [cell for of_target in targets for cell in of_target])
+        newest = (_newest(told).finding for told in rows.values())
+        counts.update(None if finding.suppressed is not None else finding.severity for finding in newest)
+    return counts
 
 
 def _told(
@@ -79,15 +93,22 @@ def _told(
         platforms = past.platforms(target for target, _ in states.values())
         states = {state: of for state, of in states.items() if is_platform(platforms[of[0]])}
     current = _current(past, states)
+    return _rows(past, [cell for cell, _ in current.values()], facts), current.values()
+
+
+def _rows(
+    past: StoreReader, current: Sequence[TagCell], facts: Collection[int] | None = None
+) -> dict[_Row, list[_Told]]:
+    """What cells tell of these facts, those together that are one."""
     wanted = None if facts is None else frozenset(facts)
-    found = past.found(((cell.state, cell.place) for cell, _ in current.values()), wanted)
+    found = past.found(((cell.state, cell.place) for cell in current), wanted)
     past.said.read(fact for of_cell in found.values() for fact in of_cell)
     rows: dict[_Row, list[_Told]] = {}
-    for cell, _ in current.values():
+    for cell in current:
         for fact, since in found[cell.state, cell.place].items():
             finding = past.said[fact]
             rows.setdefault((cell.target, finding.key, finding.version), []).append(_Told(cell, finding, since))
-    return rows, current.values()
+    return rows
 
 
 def _newest(told: Sequence[_Told]) -> _Told:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.volume.layout import Volume
 
 #: Seconds for which writing waits for a database, or for another writer: somebody waits for the answer.
-_PATIENCE = 5.0
+PATIENCE = 5.0
 
 
 class KeptStore:
@@ -87,5 +87,5 @@ def keeping(volume: Volume, config: Config) -> Iterator[KeptStore]:
     """
     if config.store.url is None:
         volume.root.mkdir(parents=True, exist_ok=True)
-    with Store.of(config, patience=_PATIENCE) as store:
+    with Store.of(config, patience=PATIENCE) as store:
         yield KeptStore(store, volume)

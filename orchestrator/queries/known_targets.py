@@ -61,6 +61,11 @@ def targets_by_number(past: StoreReader, numbers: Collection[int]) -> dict[int, 
     return {number: by_id[id_] for number, id_ in past.targets(names).items()}
 
 
+def meant_now(past: StoreReader) -> frozenset[int]:
+    """The numbers of the targets that names mean now."""
+    return frozenset(NamesAt(past, past.runs).meant())
+
+
 def known_targets(past: StoreReader, choice: Choice, *, every: bool = False) -> tuple[KnownTarget, ...]:
     """The targets that names mean now; where those asked for mean none of these, the ones that they meant earlier.
 

@@ -90,6 +90,16 @@ def asking(volume: Volume, config: Config | None = None) -> Iterator[Store]:
         yield store
 
 
+@contextmanager
+def as_everybody() -> Iterator[None]:
+    """Within the block, questions tell of all targets: for work that was allowed to who asked for it."""
+    token = OWNERS.set(None)
+    try:
+        yield
+    finally:
+        OWNERS.reset(token)
+
+
 def seen_here(store: Store) -> Store:
     """A store as those may see it whom the questions of this context come from."""
     owners = OWNERS.get()

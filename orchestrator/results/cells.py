@@ -15,7 +15,7 @@ import msgspec
 from orchestrator.catalog.question import question_of
 from orchestrator.errors import ScanmatrixError
 from orchestrator.findings.interface import Report, ReportError, ReportMissingError
-from orchestrator.findings.reading import ReportFile, read_report_file
+from orchestrator.findings.reading import read_report_file
 from orchestrator.kit.guarding import guarded
 from orchestrator.model import Cell, CellRecord, CellState, Decision, LedgerRow, Outcome, Plan, Scan, Target
 from orchestrator.model.documents import spell_time
@@ -27,11 +27,27 @@ from orchestrator.volume.records import Recorded, Records
 
 _REASON_LENGTH = 500
 _NAME_LENGTH = 100
-#: How the note of a row begins whose database is older than its run's plan.
+#: How the note of a row begins whose database was due for a newer one when its run was planned.
 STALE = "database stale since"
 _LOG_LENGTH = 4000
 # Whatever a terminal could take for a command, line breaks aside.
 _CONTROL = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+
+
+class ReadReport(NamedTuple):
+    """A report that was read.
+
+    Attributes:
+        report: what it says.
+        digest: of its bytes.
+        size: how many they are.
+        modified: when they were written, seconds since 1970.
+    """
+
+    report: Report
+    digest: str
+    size: int
+    modified: float
 
 
 class Examined(NamedTuple):
@@ -53,7 +69,15 @@ class _Seen(NamedTuple):
 
 
 def examine(
-    plan: Plan, cell: Cell, target: Target, scan: Scan, volume: Volume, *, unrecorded: str = "", read: bool = True
+    plan: Plan,
+    cell: Cell,
+    target: Target,
+    scan: Scan,
+    volume: Volume,
+    *,
+    unrecorded: str = "",
+    read: bool = True,
+    known: ReadReport | None = None,
 ) -> Examined:
     """Decide how a cell ended; trouble of any kind is its outcome, never an exception.
 
@@ -65,6 +89,7 @@ def examine(
         volume: where the run lies; knows who is not trusted, as the plan does.
         unrecorded: why it failed, where that could not be written into its record.
         read: False to take any report for a sound one; that takes no time.
+        known: its report, where the caller has read it.
     """
     row, decision = _planned(cell, target, scan), decision_of(cell, target)
     rule = decide(Evidence(decision, report=ReportState.SOUND))
@@ -74,7 +99,7 @@ def examine(
         with guarded(f"examining {target.reference} × {scan.name}"):
             found = Records(volume, plan.run).look(cell.target, cell.scan, scan.success_codes)
             found = found._replace(state=RecordState.FAILED, reason=unrecorded) if unrecorded else found
-            return _examine(plan, cell, scan, volume, found=found, decision=decision, row=row, read=read)
+            return _examine(plan, cell, scan, volume, found=found, decision=decision, row=row, read=read, known=known)
     except ScanmatrixError as error:
         return Examined(failed(row, str(error)))
     except OSError as error:
@@ -91,15 +116,16 @@ def _examine(
     decision: Decision,
     row: LedgerRow,
     read: bool,
+    known: ReadReport | None,
 ) -> Examined:
     """Go by the record, and look at the report where the best one could make the cell ok."""
     if found.state not in {RecordState.NONE, RecordState.DAMAGED}:
-        row = _with_record(row, found.record, plan)
+        row = _with_record(row, found.record, plan, scan)
     seen = _Seen(ReportState.SOUND)
     rule = decide(Evidence(decision, found.state, report=seen.state))
     if rule.state is CellState.OK:
         if read:
-            seen = _see(plan, cell, scan, volume, found=found, row=row)
+            seen = _see(plan, cell, scan, volume, found=found, row=row, known=known)
         else:
             seen = _glance(volume.cell(plan.run, cell.target, cell.scan), scan.report, row)
         rule = decide(Evidence(decision, found.state, report=seen.state))
@@ -116,15 +142,16 @@ def _glance(folder: Path, report: str, row: LedgerRow) -> _Seen:
     return _Seen(ReportState.MISSING, f"there is no report {report}")
 
 
-def _see(plan: Plan, cell: Cell, scan: Scan, volume: Volume, *, found: Recorded, row: LedgerRow) -> _Seen:
+def _see(
+    plan: Plan, cell: Cell, scan: Scan, volume: Volume, *, found: Recorded, row: LedgerRow, known: ReadReport | None
+) -> _Seen:
     """Read a cell's report, unless its scanner is not trusted; the row is then that of a cell that ended ok."""
     distrusted = (*plan.distrusted, *volume.distrusted)
     if reason := why(_planned_scanner(scan, found, plan), distrusted):
         return _Seen(ReportState.DISTRUSTED, reason)
-    folder = volume.cell(plan.run, cell.target, cell.scan)
     try:
-        file = read_report_file(folder / scan.report, scan.report_limit, root=folder)
-        report = read_within(plan.run, cell, scan, parse_report(scan.format, file.data))
+        file = known or _read(volume.cell(plan.run, cell.target, cell.scan), scan)
+        report = read_within(plan.run, cell, scan, file.report)
     except ReportMissingError as error:
         return _Seen(ReportState.MISSING, str(error))
     except ReportError as error:
@@ -132,7 +159,13 @@ def _see(plan: Plan, cell: Cell, scan: Scan, volume: Volume, *, found: Recorded,
     row = _ok(row, file, report)
     if reason := why(of_row(row), distrusted):
         return _Seen(ReportState.DISTRUSTED, reason, row)
-    return _Seen(ReportState.SOUND, row=row, report=report, size=len(file.data))
+    return _Seen(ReportState.SOUND, row=row, report=report, size=file.size)
+
+
+def _read(folder: Path, scan: Scan) -> ReadReport:
+    file = read_report_file(folder / scan.report, scan.report_limit, root=folder)
+    digest = f"sha256:{hashlib.sha256(file.data).hexdigest()}"
+    return ReadReport(parse_report(scan.format, file.data), digest, len(file.data), file.modified)
 
 
 def clean(text: str, limit: int) -> str:
@@ -159,9 +192,7 @@ def _planned(cell: Cell, target: Target, scan: Scan) -> LedgerRow:
     )
 
 
-def _with_record(row: LedgerRow, record: CellRecord, plan: Plan) -> LedgerRow:
-    refreshed, planned = version_time(record.database_version), _seconds(plan.created)
-    stale = refreshed is not None and refreshed.timestamp() < int(planned)
+def _with_record(row: LedgerRow, record: CellRecord, plan: Plan, scan: Scan) -> LedgerRow:
     return msgspec.structs.replace(
         row,
         attempts=record.attempts,
@@ -173,8 +204,20 @@ def _with_record(row: LedgerRow, record: CellRecord, plan: Plan) -> LedgerRow:
         source=record.source,
         put_by=record.put_by,
         database_age=_age(record.database_version, _seconds(record.finished or record.started)),
-        note=f"{STALE} {spell_time(refreshed)}: its refresh failed in this run" if refreshed and stale else "",
+        note="; ".join(filter(None, (clean(record.note, _REASON_LENGTH), _note(scan, record, plan)))),
     )
+
+
+def _note(scan: Scan, record: CellRecord, plan: Plan) -> str:
+    """That a cell used a database for which a newer one was due when its run was planned."""
+    refreshed = version_time(record.database_version)
+    if scan.database is None or refreshed is None:
+        return ""
+    age = int(_seconds(plan.created)) - refreshed.timestamp()
+    if age <= 0 or not scan.database.is_due(age):
+        return ""
+    why = "its refresh failed in this run" if scan.database.update else "this run was to download none"
+    return f"{STALE} {spell_time(refreshed)}: {why}"
 
 
 def _age(version: str, at: float) -> int | None:
@@ -202,7 +245,7 @@ def _seconds(moment: str) -> float:
         return 0.0
 
 
-def _ok(row: LedgerRow, file: ReportFile, report: Report) -> LedgerRow:
+def _ok(row: LedgerRow, file: ReadReport, report: Report) -> LedgerRow:
     written = spell_time(datetime.fromtimestamp(file.modified, UTC))
     return msgspec.structs.replace(
         row,
@@ -214,7 +257,7 @@ def _ok(row: LedgerRow, file: ReportFile, report: Report) -> LedgerRow:
         scanner_version=clean(report.scanner_version, _NAME_LENGTH),
         database_version=clean(report.database_version, _NAME_LENGTH) or row.database_version,
         database_age=_age(row.database_version, file.modified),
-        report_digest=f"sha256:{hashlib.sha256(file.data).hexdigest()}",
+        report_digest=file.digest,
     )
 
 

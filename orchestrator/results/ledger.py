@@ -11,6 +11,7 @@ from orchestrator.errors import PermanentError
 from orchestrator.kit.guarding import is_internal
 from orchestrator.model import Document, Ledger, LedgerRow, Outcome
 from orchestrator.model.documents import read
+from orchestrator.results.deletions import Deleted
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.finished import ledgers
 from orchestrator.results.provisional import LEDGER
@@ -82,13 +83,16 @@ def suspects(volume: Volume, run: str) -> dict[tuple[str, str], str]:
 
 
 def mark(ledger: Ledger, volume: Volume) -> Ledger:
-    """A ledger with each result marked that is not believed, by the rules of now; those of before do not count.
+    """A ledger with each result marked that is not believed, by the rules of now, or was deleted since.
 
-    A cell that was skipped because an earlier result still stood is as suspect as that result.
+    Marks of before do not count. A cell that was skipped because an earlier result still stood is as suspect as that.
     """
     earlier: dict[str, dict[str, LedgerRow]] = {}
+    deleted = Deleted(volume)
 
     def suspicion(row: LedgerRow) -> str:
+        if (row.outcome is Outcome.OK or row.standing) and (reason := deleted.why_not(row, ledger)):
+            return reason
         if row.outcome is Outcome.OK:
             return why(of_row(row), volume.distrusted)
         if not row.standing:
@@ -122,7 +126,8 @@ def history(volume: Volume, since: datetime) -> dict[tuple[str, str], Success]:
     """The newest ok result of each target and scan, for deciding what need not be scanned again.
 
     Reads only ledgers written since then, each once. A damaged one is passed over with a warning: at worst something
-    is scanned once more. Where the newest one is not believed any more there is none, whatever an older one said.
+    is scanned once more. Where the newest one is deleted, or not believed any more, there is none, whatever an older
+    one said.
 
     Args:
         volume: where the runs lie.
@@ -132,12 +137,15 @@ def history(volume: Volume, since: datetime) -> dict[tuple[str, str], Success]:
         By target id and scan name.
     """
     newest: dict[tuple[str, str], tuple[datetime, Success | None]] = {}
+    deleted = Deleted(volume)
     for _, ledger in each_ledger(volume, _Ledger, since=since):
         for row in ledger.rows:
             ended = moment(row.finished) if row.outcome == "ok" else None
             known = newest.get((row.target, row.scan))
             if ended is not None and ended >= since and (known is None or ended > known[0]):
-                believed = not why(of_row(row), volume.distrusted)
+                believed = not (
+                    deleted.why(row.target, ledger.run, row.finished) or why(of_row(row), volume.distrusted)
+                )
                 newest[row.target, row.scan] = (ended, _success(ledger.run, row) if believed else None)
     return {key: success for key, (_, success) in newest.items() if success is not None}
 

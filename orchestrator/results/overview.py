@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orchestrator.model import Document, Outcome, Severity
+from orchestrator.model.base import SCHEMA_VERSION
 from orchestrator.results.coverage import coverage_in
 
 if TYPE_CHECKING:
@@ -42,6 +43,16 @@ class RunSummary(Document, frozen=True):
     broken: tuple[str, ...] = ()
     remark: str = ""
     covered: int | None = None
+
+
+class RunsList(Document, frozen=True, tag_field=SCHEMA_VERSION, tag=1):
+    """Runs that have finished, in numbers.
+
+    Attributes:
+        runs: the latest first.
+    """
+
+    runs: tuple[RunSummary, ...]
 
 
 def summary_of(ledger: Ledger, unsuppressed: Mapping[Severity, int], suppressed: int) -> RunSummary:

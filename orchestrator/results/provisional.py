@@ -9,6 +9,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.errors import PermanentError
+from orchestrator.volume.records import read_small
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -37,8 +40,8 @@ class Attempts(NamedTuple):
 def attempts(folder: Path) -> Attempts:
     """What the mark in a run's results says; of one that cannot be read, that there was an attempt."""
     try:
-        number, _, what = (folder / MARK).read_text(encoding="ascii", errors="replace")[:80].strip().partition(" ")
-    except OSError:
+        number, _, what = read_small(folder / MARK)[:80].decode("ascii", "replace").strip().partition(" ")
+    except (PermanentError, OSError):
         return Attempts(int((folder / MARK).exists()))
     with suppress(ValueError):
         return Attempts(max(0, int(number)), what == _PROVISIONAL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,6 +15,8 @@ from orchestrator.results.cell_paths import within_cell
 from orchestrator.volume.layout import cell_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestrator.model import Cell, Scan
     from orchestrator.volume.layout import Volume
 
@@ -32,9 +34,36 @@ def parse_report(format_name: str, data: bytes) -> Report:
     parser = formats().get(format_name)
     if parser is None:
         raise ReportError(f"its scan has the report format {format_name!r}; known are {', '.join(sorted(formats()))}")
+    return _believed(format_name, parser.parse, data)
+
+
+def parse_valid_bom(data: bytes) -> Report:
+    """Read a CycloneDX document, JSON, that the schema of its version allows; the report has no BOM for merging.
+
+    Raises:
+        ReportError: it is none, and says at which places; or as for `parse_report`.
+    """
+    from orchestrator.findings import cyclonedx  # noqa: PLC0415 - on first use
+    from orchestrator.findings.decoding import decode_json  # noqa: PLC0415 - likewise
+    from orchestrator.results.bom.parts import is_valid_by_parts  # noqa: PLC0415 - imports the library
+    from orchestrator.results.bom.validity import mistakes  # noqa: PLC0415 - likewise
+
+    def parse(data: bytes) -> Report:
+        read = cyclonedx.read_parts(data)
+        report = cyclonedx.report_of(read)
+        if is_valid_by_parts(data):
+            return report
+        if wrong := mistakes(decode_json(data, dict[str, Any], what="a CycloneDX document")):
+            raise ReportError(f"the document is not valid CycloneDX {read.parts.spec_version}: {'; '.join(wrong)}")
+        return report
+
+    return _believed(cyclonedx.name, parse, data)
+
+
+def _believed(format_name: str, parse: Callable[[bytes], Report], data: bytes) -> Report:
     try:
         with guarded(f"parsing a {format_name} report"):
-            report = parser.parse(data)
+            report = parse(data)
     except InternalError as error:
         raise ReportError(str(error)) from error
     if len(report.findings) > MOST_FINDINGS:

@@ -9,6 +9,7 @@ from orchestrator.errors import PermanentError
 from orchestrator.findings import kinds_of
 from orchestrator.model import Plan
 from orchestrator.model.documents import read
+from orchestrator.results.bom import BOM
 from orchestrator.results.ledger import read_ledger, suspects
 
 if TYPE_CHECKING:
@@ -107,5 +108,15 @@ class RunResults:
 
     @property
     def bom(self) -> Path:
-        """The merged CycloneDX BOM."""
-        return self.folder / "bom.cdx.json"
+        """Where the merged CycloneDX BOM lies, whether it is there or not; that of what was put is made here.
+
+        Raises:
+            NoResultsError: it would be made, but its run is not on the volume any more.
+            OSError: it would be made, but the volume cannot be written.
+        """
+        from orchestrator.results.bom.later import is_made_later, make_bom  # noqa: PLC0415 - imports the library
+
+        path = self.folder / BOM
+        if not path.exists() and is_made_later(self.ledger):
+            make_bom(self.volume, self.ledger, path)
+        return path

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from orchestrator.api.results import deliver
+from orchestrator.api.delivering import deliver
 from orchestrator.engines.interface import EngineError, Interrupted, Silent
 from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError
 from orchestrator.kit.retrying import Backoff
@@ -97,6 +97,8 @@ class Carrier:
             try:
                 self._carry(submission, progress, partial(self._note, submission, attempts, trouble))
             except Interrupted:
+                if not self._stop.is_set():  # somebody cancelled this run alone
+                    self._refuse(submission, "the run was cancelled")
                 return
             except TemporaryError as error:
                 failure: Exception = error

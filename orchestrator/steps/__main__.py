@@ -14,7 +14,8 @@ from orchestrator.argo.commands import PROGRAM
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.logs import write_to_stderr
-from orchestrator.steps.entry import complain, exit_of, run
+from orchestrator.steps.entry import exit_of, run
+from orchestrator.steps.saying import complain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

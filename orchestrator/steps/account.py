@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.analysis.summary import summarise
@@ -9,6 +10,7 @@ from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.kit.text import markdown
 from orchestrator.model import Ledger, Outcome, Verdict
 from orchestrator.model.documents import encode, spell_time
+from orchestrator.results.bom import BOM
 from orchestrator.results.cells import examine, failed
 from orchestrator.results.ledger import moment
 from orchestrator.results.provisional import LEDGER
@@ -19,12 +21,13 @@ if TYPE_CHECKING:
 
     from orchestrator.analysis.summary import Severities
     from orchestrator.model import LedgerRow, Plan
+    from orchestrator.results.cells import ReadReport
     from orchestrator.volume.layout import Volume
 
-#: Tables of a run, and its BOM.
-TABLES = ("findings.parquet", "findings.csv", "merged.parquet", "merged.csv", "bom.cdx.json")
+#: Tables of a run.
+TABLES = ("findings.parquet", "findings.csv", "merged.parquet", "merged.csv")
 #: What a run has beside its ledger and its summary.
-FILES = (*TABLES, "report.html")
+FILES = (*TABLES, BOM, "report.html")
 
 
 class NotOnVolume(NamedTuple):
@@ -33,10 +36,12 @@ class NotOnVolume(NamedTuple):
     Attributes:
         notes: what else a reader of the summary should know, a sentence each.
         unrecorded: why cells failed whose records could not be written, by target id and scan.
+        reports: those on it that were read before, by target id and scan; no other may need them.
     """
 
     notes: Sequence[str]
     unrecorded: Mapping[tuple[str, str], str]
+    reports: Mapping[tuple[str, str], ReadReport] = MappingProxyType({})
 
 
 def account(plan: Plan, volume: Volume, reason: str, told: NotOnVolume, *, read: bool = True) -> Ledger:
@@ -98,5 +103,6 @@ def write_ledger(volume: Volume, ledger: Ledger, severities: Severities, notes: 
             text = summarise(ledger, severities, notes)
     except InternalError as error:
         text = f"# Run {ledger.run}\n\n{markdown(str(error))}\n"
+    # With it, whatever was written there before becomes durable: the ledger says that all of it is there.
     write_atomic(folder / "summary.md", text.encode())
     write_atomic(folder / LEDGER, encode(ledger))

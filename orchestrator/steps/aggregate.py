@@ -13,17 +13,19 @@ not grow with the run.
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ScanmatrixError, VolumeFullError
 from orchestrator.kit.advice import ours, resuming
+from orchestrator.kit.collecting import seldom_collected
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.removal import remove_quietly
+from orchestrator.results.bom import BOM
 from orchestrator.results.coverage import coverage_in
 from orchestrator.results.naming import remarks
 from orchestrator.results.run import RunResults
-from orchestrator.steps.account import TABLES, NotOnVolume, account, ledger_of, write_ledger
+from orchestrator.steps.account import FILES, TABLES, NotOnVolume, account, ledger_of, write_ledger
 from orchestrator.steps.attempt import attempt
 from orchestrator.upkeep.leftovers import clear_unfinished
 from orchestrator.upkeep.room import FULL, clear, spend
@@ -31,11 +33,12 @@ from orchestrator.volume.kept import remove_unused
 from orchestrator.volume.layout import atomic_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from orchestrator.analysis.summary import Severities
     from orchestrator.model import Ledger, LedgerRow, Plan
+    from orchestrator.results.cells import ReadReport
     from orchestrator.volume.layout import Volume
 
 _UNREAD = (
@@ -45,7 +48,13 @@ _UNREAD = (
 
 
 def aggregate(
-    plan: Plan, volume: Volume, *, notes: Sequence[str] = (), unrecorded: Mapping[tuple[str, str], str] | None = None
+    plan: Plan,
+    volume: Volume,
+    *,
+    notes: Sequence[str] = (),
+    unrecorded: Mapping[tuple[str, str], str] | None = None,
+    reports: Mapping[tuple[str, str], ReadReport] | None = None,
+    whole: bool = True,
 ) -> Ledger:
     """Read what the cells of a run left on the volume, and write the run's results beside it.
 
@@ -58,6 +67,8 @@ def aggregate(
         volume: where the run lies.
         notes: what else a reader of the summary should know, a sentence each.
         unrecorded: why cells failed whose records could not be written, by target id and scan.
+        reports: those on the volume that the caller has read, by target id and scan; they are used up.
+        whole: False to make no BOM and no `report.html` until somebody asks (`orchestrator.api.files`).
 
     Returns:
         The ledger, with the verdict of the plan's policy.
@@ -67,34 +78,45 @@ def aggregate(
         OSError: the volume cannot be written.
     """
     spend(plan.run, volume)
-    clear_unfinished(plan.run, volume)
-    remove_unused(volume.kept)
-    told = NotOnVolume(notes, unrecorded or {})
+    upkeep = tidied(f"removing unfinished files of run {plan.run}", clear_unfinished, plan.run, volume)
+    upkeep += tidied("removing copies that nobody uses", remove_unused, volume.kept)
+    told = NotOnVolume((*notes, *upkeep), unrecorded or {}, reports or {})
     folder = volume.results(plan.run)
     folder.mkdir(parents=True, exist_ok=True)
-    with attempt(folder) as lacks_ledger:
+    # What is put is no run before it is whole: nobody continues it, it is put again.
+    with attempt(folder) if whole else nullcontext(False) as lacks_ledger:
         if lacks_ledger:
             with suppress(ScanmatrixError, OSError), guarded(f"accounting for run {plan.run}"):
                 account(plan, volume, _unread(plan.run), told, read=False)
         try:
             with guarded(f"aggregating run {plan.run}"):
-                return _with_room(plan, volume, told)
+                return _with_room(plan, volume, told, whole=whole)
         except VolumeFullError:
             raise
         except ScanmatrixError as error:
             return account(plan, volume, str(error), told)
 
 
-def _with_room(plan: Plan, volume: Volume, told: NotOnVolume) -> Ledger:
+def tidied(what: str, remove: Callable[..., object], *arguments: object) -> list[str]:
+    """Remove what is in the way of nothing but room; where that fails, a note instead of a run without a ledger."""
+    try:
+        with guarded(what):
+            remove(*arguments)
+    except (ScanmatrixError, OSError) as error:
+        return [f"{what}: {error}"]
+    return []
+
+
+def _with_room(plan: Plan, volume: Volume, told: NotOnVolume, *, whole: bool) -> Ledger:
     """Aggregate, and once more without what can be spared when the volume is full."""
     try:
-        return _aggregate(plan, volume, told)
+        return _aggregate(plan, volume, told, whole=whole)
     except OSError as error:
         if error.errno not in FULL:
             raise
     clear(plan, volume)
     try:
-        return _aggregate(plan, volume, told)
+        return _aggregate(plan, volume, told._replace(reports={}), whole=whole)
     except OSError as error:
         if error.errno not in FULL:
             raise
@@ -104,41 +126,59 @@ def _with_room(plan: Plan, volume: Volume, told: NotOnVolume) -> Ledger:
         ) from error
 
 
-def _aggregate(plan: Plan, volume: Volume, told: NotOnVolume) -> Ledger:
+def _aggregate(plan: Plan, volume: Volume, told: NotOnVolume, *, whole: bool) -> Ledger:
     """One try, from the plan to the ledger."""
-    # Here, because it takes half a second to import, which those that only name this function need not wait for.
-    from orchestrator.analysis.pipeline import seldom_collected  # noqa: PLC0415
-
-    with seldom_collected():
-        ledger, severities, notes = _write_tables(plan, volume, told)
-        report = volume.results(plan.run) / "report.html"
-        notes += _write_report(RunResults(volume, plan.run, ledger), report)
+    with seldom_collected() if whole else nullcontext():
+        folder = volume.results(plan.run)
+        ledger, severities, notes = _write_tables(plan, volume, told, bom=folder / BOM if whole else None)
+        if whole:
+            notes += _write_report(RunResults(volume, plan.run, ledger), folder / "report.html")
+        else:
+            for name in FILES[len(TABLES) :]:
+                remove_quietly(folder / name)  # one of an earlier call would be about other results
         write_ledger(volume, ledger, severities, notes)
     return ledger
 
 
-def _write_tables(plan: Plan, volume: Volume, told: NotOnVolume) -> tuple[Ledger, Severities, list[str]]:
-    """Write the tables and the BOM; gives the ledger, counts of the summary, and what its reader should know."""
-    from orchestrator.analysis.pipeline import Pipeline  # noqa: PLC0415 - as above
+def _write_tables(
+    plan: Plan, volume: Volume, told: NotOnVolume, *, bom: Path | None
+) -> tuple[Ledger, Severities, list[str]]:
+    """Write the tables, and the BOM if any; gives the ledger, counts of the summary, what its reader should know."""
+    # Here, because it takes half a second to import, which those that only name this function need not wait for.
+    from orchestrator.analysis.pipeline import Pipeline  # noqa: PLC0415
     from orchestrator.results.bom.whole import BomWriter  # noqa: PLC0415
     from orchestrator.results.tables.writing import FindingsWriter, MergedWriter  # noqa: PLC0415
     from orchestrator.steps.aggregation import Aggregation, OutputFiles  # noqa: PLC0415
+    from orchestrator.steps.sboms import store_sboms  # noqa: PLC0415
 
     folder = volume.results(plan.run)
     with ExitStack() as stack:
-        parquet, csv, merged_parquet, merged_csv, bom = (
-            stack.enter_context(atomic_file(folder / name)) for name in TABLES
+        # The folder is made durable when the summary is written, which is before the ledger.
+        parquet, csv, merged_parquet, merged_csv = (
+            stack.enter_context(atomic_file(folder / name, last=False)) for name in TABLES
         )
         table = stack.enter_context(FindingsWriter(plan.run, parquet, csv))
         merged = stack.enter_context(MergedWriter(plan.run, merged_parquet, merged_csv))
-        writer = stack.enter_context(BomWriter(plan.run, plan.version, bom, folder))
-        pipeline = Pipeline(plan, volume)
-        aggregation = Aggregation(plan, volume, OutputFiles(table, merged, writer), pipeline, told.unrecorded)
+        writer = None
+        if bom is not None:
+            file = stack.enter_context(atomic_file(bom, last=False))
+            writer = stack.enter_context(BomWriter(plan.run, plan.version, file, folder))
+        pipeline = stack.enter_context(Pipeline(plan, volume))
+        aggregation = Aggregation(plan, volume, OutputFiles(table, merged, writer), pipeline, told)
         rows = aggregation.examine_all()
         ledger = ledger_of(plan, rows, pipeline.verdict(rows))
         merged.rest_on(coverage_in(ledger.rows))
-        writer.finish(ledger.finished)
-    notes = [*told.notes, *remarks(ledger.names), *pipeline.notes(), *_stale_databases(rows), *aggregation.notes]
+        if writer is not None:
+            writer.finish(ledger.finished)
+    stored = store_sboms(plan, rows, volume)
+    notes = [
+        *told.notes,
+        *stored,
+        *remarks(ledger.names),
+        *pipeline.notes(),
+        *_stale_databases(rows),
+        *aggregation.notes,
+    ]
     return ledger, aggregation.severities, notes
 
 

@@ -18,24 +18,29 @@ from orchestrator.upkeep.room import FULL
 from orchestrator.volume.layout import VolumeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from orchestrator.analysis.pipeline import Pipeline
     from orchestrator.findings.interface import Report
     from orchestrator.model import Cell, LedgerRow, Plan, Scan, Severity, Target
     from orchestrator.results.bom.whole import BomWriter
     from orchestrator.results.tables.writing import FindingsWriter, MergedWriter
+    from orchestrator.steps.account import NotOnVolume
     from orchestrator.volume.layout import Volume
 
 _PLACES_SHOWN = 5
 
 
 class OutputFiles(NamedTuple):
-    """What is written while the cells are gone through."""
+    """What is written while the cells are gone through.
+
+    Attributes:
+        bom: None where none is to be written.
+    """
 
     findings: FindingsWriter
     merged: MergedWriter
-    bom: BomWriter
+    bom: BomWriter | None
 
 
 class Aggregation:
@@ -52,7 +57,7 @@ class Aggregation:
         volume: Volume,
         files: OutputFiles,
         pipeline: Pipeline,
-        unrecorded: Mapping[tuple[str, str], str],
+        told: NotOnVolume,
     ) -> None:
         self._plan = plan
         self._volume = volume
@@ -60,7 +65,7 @@ class Aggregation:
         self._kinds = {scan.name: _kinds(scan) for scan in plan.scans}
         self._files = files
         self._pipeline = pipeline
-        self._unrecorded = unrecorded
+        self._told = told
         self.severities: dict[str, dict[Severity | None, int]] = {}
         self.notes: list[str] = []
 
@@ -72,6 +77,7 @@ class Aggregation:
         rows: dict[int, LedgerRow] = {}
         for target in self._plan.targets:
             rows |= self._examine_target(target, cells[target.id])
+        self._settle()
         return tuple(rows[index] for index in range(len(self._plan.cells)))
 
     def _examine_target(self, target: Target, cells: list[tuple[int, Cell]]) -> dict[int, LedgerRow]:
@@ -84,7 +90,8 @@ class Aggregation:
             found.append(of_cell)
         try:
             with guarded(f"putting together what was found in {target.reference}"):
-                self._note(target, "all scans", self._files.bom.add(bom, rows.values()))
+                if self._files.bom is not None:
+                    self._note(target, "all scans", self._files.bom.add(bom, rows.values()))
                 del bom  # before the memory is needed for the merged findings
                 if rows:
                     self._merge(list(rows.values()), found)
@@ -96,15 +103,17 @@ class Aggregation:
         self, cell: Cell, target: Target, bom: TargetBom, cost: TargetCost
     ) -> tuple[LedgerRow, CellFindings]:
         scan = self._scans[cell.scan]
-        unrecorded = self._unrecorded.get((cell.target, cell.scan), "")
-        row, report, size = examine(self._plan, cell, target, scan, self._volume, unrecorded=unrecorded)
+        own = cell.target, cell.scan
+        unrecorded, known = self._told.unrecorded.get(own, ""), self._told.reports.get(own)
+        row, report, size = examine(self._plan, cell, target, scan, self._volume, unrecorded=unrecorded, known=known)
         try:
             with guarded(f"writing down what {scan.name} found in {target.reference}"):
                 if report is not None and (excess := cost.excess(report)):
                     row, report = failed(row, excess), None
                 if report is not None:
                     self._files.findings.add(row, report.findings, size)
-                self._note(target, scan.name, bom.add(row, report))
+                if self._files.bom is not None:
+                    self._note(target, scan.name, bom.add(row, report))
         except ScanmatrixError as error:
             row, report = failed(row, str(error)), None
         if cell.standing:
@@ -139,6 +148,15 @@ class Aggregation:
             raise VolumeError(f"what is remembered of it on the volume cannot be read or written: {error}") from error
         if counts:
             self.severities[rows[0].target] = dict(counts)
+
+    def _settle(self) -> None:
+        """Make durable since when findings are known; where that fails the results are what they are."""
+        try:
+            self._pipeline.settle()
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            self.notes.append(f"since when findings are known was not remembered of some targets: {error}")
 
     def _note(self, target: Target, scan: str, places: Sequence[str]) -> None:
         """Say what of a report is not in the merged BOM, because CycloneDX 1.6 does not allow it."""

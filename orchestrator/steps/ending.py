@@ -19,7 +19,7 @@ from orchestrator.model import Decision
 from orchestrator.model.endings import RecordState
 from orchestrator.results.ledger import read_ledger
 from orchestrator.results.provisional import LEDGER, MARK, attempts
-from orchestrator.steps.aggregate import aggregate
+from orchestrator.steps.aggregate import aggregate, tidied
 from orchestrator.steps.attempt import end_attempts
 from orchestrator.steps.liveness import is_of, why_over
 from orchestrator.steps.settle import UNTOLD, Settled, settle
@@ -93,8 +93,8 @@ def end_run(run: str, part: str, volume: Volume, ask: Callable[[Plan], Settled])
     whole = _end_part(run, part, volume) if part else plan
     ledger = None
     if whole is not None:
-        release(whole, whole.targets_by_id, volume)
-        ledger = aggregate(whole, volume, notes=settled.notes, unrecorded=settled.unrecorded)
+        upkeep = tidied(f"removing tarballs of run {run}", release, whole, whole.targets_by_id, volume)
+        ledger = aggregate(whole, volume, notes=(*settled.notes, *upkeep), unrecorded=settled.unrecorded)
     give_back(claim, volume)
     return ledger
 
@@ -181,13 +181,14 @@ def _gave_up(claim: RunClaim, volume: Volume) -> bool:
     folder, path = volume.results(claim.run), volume.claim(claim.run, claim.part)
     if attempts(folder).number < _MOST_ATTEMPTS or not (folder / LEDGER).exists():
         return False
-    return not path.exists() or (folder / MARK).stat().st_mtime >= path.stat().st_mtime
+    return not os.path.lexists(path) or (folder / MARK).lstat().st_mtime >= path.lstat().st_mtime
 
 
 def _end_part(run: str, part: str, volume: Volume) -> Plan | None:
     """Make room for the other parts; the whole plan when this was the last one."""
     own = read_part(run, part, volume)
-    evict(own, own.targets_by_id, volume)
+    for note in tidied(f"removing tarballs of part {part} of run {run}", evict, own, own.targets_by_id, volume):
+        _log.warning("%s", note)
     return end_part(own, volume)
 
 

@@ -5,14 +5,9 @@ Each imports what it needs when it runs: a pod that links one file does not wait
 
 from __future__ import annotations
 
-import os
-import sys
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from orchestrator.argo.commands import (
-    COMPLAINT,
     MOST_DROPS,
     AggregateStep,
     AnyStep,
@@ -21,6 +16,7 @@ from orchestrator.argo.commands import (
     DropStep,
     EvictStep,
     Exit,
+    FilesStep,
     KeepStep,
     LeftStep,
     PlanStep,
@@ -33,22 +29,18 @@ from orchestrator.argo.commands import (
 from orchestrator.cluster.place import why_not_here
 from orchestrator.errors import ScanmatrixError, UsageError, may_help_again
 from orchestrator.kit.guarding import InternalError, guarded
-from orchestrator.kit.text import visible_message
-from orchestrator.volume.layout import MAX_AGE, TIMED_OUT, Volume
+from orchestrator.steps.asking import who_knows
+from orchestrator.steps.saying import say
+from orchestrator.volume.layout import MAX_AGE, Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
-    from orchestrator.cluster.client import Cluster
-    from orchestrator.model import Ledger, Plan
-    from orchestrator.steps.settle import Settled
+    from orchestrator.model import Plan
+
 
 # ruff: noqa: PLC0415 - see above
-
-#: The variable in which Argo tells each container the id of its pod's node.
-OWN_NODE = "ARGO_NODE_ID"
-#: Where Kubernetes puts the token of a pod that has one.
-TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
 def run(step: AnyStep) -> int:  # noqa: C901, PLR0911, PLR0912 - a line for each step; mypy sees to it that none is missing
@@ -62,7 +54,9 @@ def run(step: AnyStep) -> int:  # noqa: C901, PLR0911, PLR0912 - a line for each
         raise UsageError(why)
     match step:
         case PlanStep():
-            return _plan(step)
+            from orchestrator.steps.planned import plan
+
+            return plan(step)
         case PullStep():
             return _pull(step)
         case StageStep():
@@ -73,12 +67,18 @@ def run(step: AnyStep) -> int:  # noqa: C901, PLR0911, PLR0912 - a line for each
             return _database(step)
         case CheckStep():
             return _check(step)
+        case FilesStep():
+            return _files(step)
         case LeftStep():
-            return _left(step)
+            from orchestrator.steps.ended import left
+
+            return left(step)
         case EvictStep():
             return _evict(step)
         case AggregateStep():
-            return _aggregate(step)
+            from orchestrator.steps.ended import aggregate
+
+            return aggregate(step)
         case ResultsStep():
             return _results(step)
         case ReapStep():
@@ -100,68 +100,6 @@ def exit_of(error: ScanmatrixError | OSError) -> Exit:
     # The volume or the network: a full volume or a lost mount may be better next time. What was attempted as often as
     # `limits.retries` allows is not for Argo to multiply.
     return Exit.TEMPORARY if isinstance(error, OSError) or may_help_again(error) else Exit.FAILED
-
-
-def _plan(step: PlanStep) -> int:
-    """The plan, once the run is this Workflow's; before that nothing of the run is written."""
-    from orchestrator.steps.ending import free_left
-    from orchestrator.steps.owning import claim_of, own
-    from orchestrator.upkeep.claims import RunTakenError
-
-    volume = Volume(step.volume)
-    packed = step.packed.read_text(encoding="ascii", errors="replace").strip() if step.packed else ""
-    if (claim := claim_of(step, packed)) is not None:
-        with _who_knows(step.namespace) as cluster:
-            try:
-                own(claim, volume, cluster)
-            except RunTakenError as error:
-                complain(str(error))
-                return Exit.TAKEN
-            for freed in free_left(volume, cluster, besides=claim.run):
-                say(str(freed))
-    return _write_plan(step, packed, volume)
-
-
-def _write_plan(step: PlanStep, packed: str, volume: Volume) -> int:
-    from orchestrator.argo.binding import check_scans
-    from orchestrator.argo.parameters import between_commas
-    from orchestrator.model.plan import pending
-    from orchestrator.steps.incluster import ConfigSource, divide, write_outputs, write_run
-    from orchestrator.upkeep.reuse import due
-    from orchestrator.upkeep.room import make_room
-
-    config = step.config
-    if config is not None and step.config_git:
-        config = Path(*config.parts[2:])  # of the repository, not of this pod's folder
-    source = ConfigSource(str(config), step.config_git, step.config_ref) if config is not None else None
-    plan = write_run(packed, source, step.run, volume)
-    for scan in plan.scans:  # those that refresh it may write this folder of the volume, and no other
-        if scan.database:
-            volume.databases(scan.name).mkdir(parents=True, exist_ok=True)
-    if step.outputs:
-        check_scans(plan, step.scans)
-        work = divide(plan, volume, shard=step.shard, only=step.only)
-        if work.shards:
-            _keep_template(step, plan.run)
-        write_outputs(plan, work, step.outputs, step.sets)
-        say(f"{make_room(plan, work.images, volume)} bytes of cached images removed")
-        say(f"to run: {len(work.images)} images, {len(work.shards)} shards")
-    if step.due:
-        wanted = {scan for scans in pending(plan).values() for scan in scans}
-        names = due((scan for scan in plan.scans if scan.name in wanted), volume)
-        step.due.parent.mkdir(parents=True, exist_ok=True)
-        step.due.write_text(between_commas(names), encoding="ascii")
-    say(f"plan {plan.run}: {len(plan.targets)} targets, {len(plan.cells)} cells")
-    return Exit.DONE
-
-
-def _keep_template(step: PlanStep, run: str) -> None:
-    """For the shards, where this is a pod of a Workflow; elsewhere nothing starts any."""
-    from orchestrator.steps.keeping import keep_template
-
-    with _cluster(step.namespace) as cluster:
-        if cluster is not None:
-            say(f"shards are started from WorkflowTemplate {keep_template(step.workflow, run, cluster)}")
 
 
 def _pull(step: PullStep) -> int:
@@ -237,28 +175,13 @@ def run_check(step: CheckStep, watch: Callable[[int], None] | None = None) -> in
     return check(step.name, step.tarball, step.report, parameters=parameters, watch=watch)
 
 
-def _left(step: LeftStep) -> int:
-    """The cells of this Workflow that have failed, as items to run once more; not those whose pull was given up."""
-    from orchestrator.model.plan import pending
-    from orchestrator.steps.incluster import Work, divide, write_outputs
-    from orchestrator.upkeep.left import unsound_cells
-    from orchestrator.upkeep.plans import read_part
-    from orchestrator.upkeep.unpulled import unpullable
+def _files(step: FilesStep) -> int:
+    """The files of a task; what fails here has been tried often enough, so that its pod is not run again for it."""
+    from orchestrator.repositories.chosen import WantedFiles, write_chosen
 
-    volume = Volume(step.volume)
-    plan = _read_plan(step.run, volume)
-    settled = _settle(plan, volume, step)
-    plan = read_part(step.run, step.part, volume) if step.part else plan
-    images = divide(plan, volume, shard=step.shard, only=step.only).images
-    # Repositories never run in such pods.
-    together = {id_ for id_ in images if not plan.targets_by_id[id_].is_repository}
-    unsound = unsound_cells(plan, volume, together, unrecorded=settled.unrecorded)
-    given_up = unpullable(plan, {target for target, _ in unsound}, volume)
-    # What took too long in the pod would do it again.
-    late = {cell for cell in unsound if os.path.lexists(volume.cell(plan.run, *cell) / TIMED_OUT)}
-    left = pending(plan, only={(target, scan) for target, scan in unsound - late if target not in given_up})
-    write_outputs(plan, Work(tuple(left), left), step.outputs)
-    say(f"{sum(map(len, left.values()))} cells of {len(left)} images run again")
+    wanted = WantedFiles(step.repository, step.commit, step.folders, step.files, step.size)
+    for path in write_chosen(wanted, step.to, retries=step.retries):
+        say(path)
     return Exit.DONE
 
 
@@ -271,39 +194,6 @@ def _evict(step: EvictStep) -> int:
     targets = divide(plan, volume, shard=step.shard).images
     say(f"{evict(plan, targets, volume)} bytes freed")
     return Exit.DONE
-
-
-def _aggregate(step: AggregateStep) -> int:
-    """The ledger and all other results; fails when the run's policy is broken."""
-    from orchestrator.steps.ending import end_run
-    from orchestrator.steps.owning import why_not_ours
-    from orchestrator.upkeep.claims import deciding
-
-    volume = Volume(step.volume)
-    with _who_knows(step.namespace) as cluster, deciding(step.run, volume):
-        if taken := why_not_ours(step, volume, cluster):
-            complain(taken)
-            return Exit.TAKEN
-        ledger = end_run(step.run, step.part, volume, lambda plan: _settle(plan, volume, step))
-    return _tell_end(step, ledger)
-
-
-def _tell_end(step: AggregateStep, ledger: Ledger | None) -> int:
-    from orchestrator.analysis.policy import verdict_lines
-    from orchestrator.model import Outcome
-    from orchestrator.results.ledger import broke
-
-    if ledger is None:
-        say(f"part {step.part} of run {step.run} has ended; the ledger is made when all of them have")
-        return Exit.DONE
-    say(f"run {ledger.run}: " + ", ".join(f"{ledger.count(outcome)} {outcome}" for outcome in Outcome))
-    for line in verdict_lines(ledger.verdict, cells=ledger.rows):
-        complain(f"policy: {line}")
-    if ledger.verdict.remark:
-        say(f"policy: {ledger.verdict.remark}")
-    if broke(ledger):
-        return Exit.BROKEN
-    return Exit.DONE if ledger.verdict.passed else Exit.FAILED
 
 
 def _results(step: ResultsStep) -> int:
@@ -324,7 +214,7 @@ def _reap(step: ReapStep) -> int:
     """Every run that ended without its last step; what cannot be finished now is tried again next time."""
     from orchestrator.steps.ending import finish_left
 
-    with _who_knows(step.namespace) as cluster:
+    with who_knows(step.namespace) as cluster:
         for finished in finish_left(Volume(step.volume), cluster):
             say(str(finished))
     return Exit.DONE
@@ -353,58 +243,7 @@ def _drop(step: DropStep) -> int:
     return Exit.DONE
 
 
-def _settle(plan: Plan, volume: Volume, step: LeftStep | AggregateStep) -> Settled:
-    """What the cluster knows of the cells, where this is a pod that may ask; trouble with that costs no ledger."""
-    from orchestrator.steps import settle as settling
-
-    try:
-        with guarded(f"asking the cluster about run {plan.run}"), _cluster(step.namespace) as cluster:
-            own = os.environ.get(OWN_NODE, "")
-            settled = settling.Settled()
-            if cluster:
-                settled = settling.settle(plan, volume, cluster, also=step.workflow, node=own)
-    except (ScanmatrixError, OSError) as error:
-        settled = settling.Settled(notes=(f"{settling.UNTOLD}: {error}",))
-    for note in settled.notes:
-        complain(note)
-    return settled
-
-
-@contextmanager
-def _cluster(namespace: str) -> Iterator[Cluster | None]:
-    """The cluster, where this is a pod that may ask it; else None."""
-    if not namespace or not TOKEN.exists():
-        yield None
-        return
-    from orchestrator.cluster.client import Cluster
-
-    with Cluster(namespace) as cluster:
-        yield cluster
-
-
-@contextmanager
-def _who_knows(namespace: str) -> Iterator[Cluster | None]:
-    """The same, for what is done without it as well."""
-    with ExitStack() as stack:
-        try:
-            cluster = stack.enter_context(_cluster(namespace))
-        except ScanmatrixError as error:
-            complain(f"the cluster cannot be asked: {error}")
-            cluster = None
-        yield cluster
-
-
 def _read_plan(run_id: str, volume: Volume) -> Plan:
     from orchestrator.upkeep.plans import read_plan
 
     return read_plan(run_id, volume)
-
-
-def say(line: str) -> None:
-    """A line on stdout."""
-    sys.stdout.write(f"{visible_message(line)}\n")
-
-
-def complain(line: str) -> None:
-    """A line on stderr, by which `orchestrator.steps.settle` finds why a step failed."""
-    sys.stderr.write(f"{COMPLAINT}{visible_message(line)}\n")

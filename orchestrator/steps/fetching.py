@@ -16,12 +16,14 @@ from orchestrator.kit.removal import remove
 from orchestrator.model.documents import encode
 from orchestrator.steps.database_files import is_plain, open_to_readers, sums_of, take_over
 from orchestrator.upkeep.databases import (
+    MARGIN,
     DatabaseError,
     commit,
     current,
     fetched_folder,
     incoming_folder,
     prepare,
+    sweep,
 )
 from orchestrator.upkeep.reuse import recipe_of, usable
 from orchestrator.upkeep.versions import FACTS, damage, read_facts, sizes
@@ -79,27 +81,33 @@ def fetch(
     now = now or datetime.now(UTC)
     if version := usable(scan, volume, now):
         return version
+    sweep(volume, scan.name, now - (longest or timedelta(seconds=scan.timeout)) - MARGIN)
     try:
         return _fetch(scan, database, database.fetch, volume, key, reach=reach, now=now, longest=longest)
     except (Cancelled, InternalError, VolumeFullError):
         raise
     except ScanmatrixError as error:
-        text = f"{error}{advice(scan)}"
+        text = with_advice(error, scan)
         raise (TemporaryError if isinstance(error, TemporaryError) else DatabaseError)(text) from error
 
 
-def advice(scan: Scan) -> str:
-    """Where a database is read, and what to set for another place; for the end of a message."""
+def with_advice(error: ScanmatrixError, scan: Scan) -> str:
+    """A message with where the database is read, and what to set for another place, at its end."""
+    text, advice = str(error), _advice(scan)
+    return f"{text}{'' if text.endswith('?') else '.'} {advice}" if advice else text
+
+
+def _advice(scan: Scan) -> str:
     fetch = scan.database and scan.database.fetch
     own = f"take one that you have by databases.paths.{scan.name}"
     if not fetch:
-        return f". It is made by database.refresh in the template of {scan.name}; fix that, or {own}"
+        return f"It is made by database.refresh in the template of {scan.name}; fix that, or {own}"
     if fetch.folder:
         return ""
     places = ", ".join(
         f"{fetch.given_by.get(setting, setting)} ({mask(place)})" for setting, place in fetch.places_by_setting.items()
     )
-    return f". It is read from {places}; set another place there, or {own}"
+    return f"It is read from {places}; set another place there, or {own}"
 
 
 def _fetch(

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.argo.commands import OF_CONTAINERS
 from orchestrator.errors import ScanmatrixError, TemporaryError, UsageError
+from orchestrator.kit.copying import copy_at_most
 from orchestrator.volume.layout import TIMED_OUT, atomic_file, write_atomic
 from orchestrator.volume.partial import full_volume
 
@@ -48,7 +49,6 @@ _AGAIN = 10.0
 _GRACE = 3.0
 #: Pauses before further attempts, in seconds, of all reports together: a scan that took an hour is worth a wait.
 _PAUSES = (1.0, 3.0, 6.0)
-_CHUNK = 1 << 20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _UNREADABLE = {errno.EACCES, errno.EPERM}
@@ -179,11 +179,7 @@ def _copy(scanned: Path, kept: Path, report: str, limit: int) -> int | None:
     try:
         most = min(os.fstat(descriptor).st_size, limit) + 1  # it may be longer than it was, and is then cut off
         with full_volume(kept / report, most), atomic_file(kept / report) as file:
-            size = 0
-            while chunk := os.read(descriptor, min(_CHUNK, limit + 1 - size)):
-                file.write(chunk)
-                size += len(chunk)
-        return size
+            return copy_at_most(descriptor, file, limit)
     finally:
         os.close(descriptor)
 

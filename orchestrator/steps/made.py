@@ -12,6 +12,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING
 
+from orchestrator.kit.copying import copy_at_most
 from orchestrator.kit.removal import remove
 from orchestrator.kit.trees import walk
 from orchestrator.model.database import DEEPEST
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from orchestrator.kit.trees import TreeEntry
 
-_CHUNK = 1 << 20
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -89,13 +89,10 @@ def _copy_one(entry: TreeEntry, path: Path, left: int, scan: str) -> int:
 
 
 def _copy_file(source: int, path: Path, status: os.stat_result, left: int) -> int:
-    size = 0
     target = os.open(path, _NEW, 0o600)
     try:
-        with os.fdopen(target, "wb", buffering=0, closefd=False) as file:
-            while size <= left and (chunk := os.read(source, min(_CHUNK, left + 1 - size))):
-                file.write(chunk)
-                size += len(chunk)
+        with os.fdopen(target, "wb", closefd=False) as file:
+            size = copy_at_most(source, file, left)
         os.fchmod(target, stat.S_IMODE(status.st_mode) & 0o777 | 0o600)
         os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
         os.fsync(target)

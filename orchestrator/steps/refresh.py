@@ -25,7 +25,7 @@ from orchestrator.model import DatabaseFacts
 from orchestrator.model.database import DEEPEST
 from orchestrator.model.documents import encode
 from orchestrator.steps.database_files import is_plain, open_to_readers, sums_of
-from orchestrator.steps.fetching import Reach, advice, fetch
+from orchestrator.steps.fetching import Reach, fetch, with_advice
 from orchestrator.upkeep.databases import (
     DatabaseError,
     DatabaseState,
@@ -207,7 +207,7 @@ def _refresh(scan: Scan, volume: Volume, key: str, runner: Runner, *, reach: Rea
             start_command(scan, volume, folder)
             runner(scan, folder, None)
         except PermanentError as error:
-            raise DatabaseError(f"{error}{advice(scan)}") from error
+            raise DatabaseError(with_advice(error, scan)) from error
         return finish_command(scan, volume, key, longest=longest, now=now)
     if version := fetch(scan, volume, key, reach=reach, now=now):
         return version

@@ -30,7 +30,7 @@ from orchestrator.volume.layout import TIMED_OUT
 from orchestrator.volume.records import Records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from orchestrator.cluster.client import Cluster
@@ -102,20 +102,14 @@ def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "", node
     several = batches(plan)
     shards = {target: shard_number(number) for number, part in enumerate(several, start=1) for target in part}
     logs, records = _Logs(cluster), Records(volume, plan.run)
+
+    def fate_of(cell: Cell) -> Fate:
+        fate = fates.cell(cell.target, cell.scan, shard=shards.get(cell.target, "") if len(several) > 1 else "")
+        return _by_folder(fate, volume.cell(plan.run, cell.target, cell.scan), scans[cell.scan])
+
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="settle") as pool:
         work = [
-            pool.submit(
-                _write,
-                records,
-                cell,
-                _by_folder(
-                    fates.cell(cell.target, cell.scan, shard=shards[cell.target] if len(several) > 1 else ""),
-                    volume.cell(plan.run, cell.target, cell.scan),
-                    scans[cell.scan],
-                ),
-                scans[cell.scan],
-                logs,
-            )
+            pool.submit(_write, records, cell, fate_of, scans[cell.scan], logs)
             for cell in plan.cells
             if cell.decision is Decision.RUN
         ]
@@ -192,10 +186,12 @@ def _warnings(cluster: Cluster) -> dict[str, tuple[str, ...]]:
     return {suffix: tuple(messages) for suffix, messages in found.items()}
 
 
-def _write(records: Records, cell: Cell, fate: Fate, scan: Scan, logs: _Logs) -> _Unwritten | None:
+def _write(records: Records, cell: Cell, fate_of: Callable[[Cell], Fate], scan: Scan, logs: _Logs) -> _Unwritten | None:
     """Bring a cell's record up to what the cluster knows of it; what is wrong with one cell stays with that cell."""
+    fate = Fate()
     try:
         with guarded(f"writing down how {cell.target} × {scan.name} went in the cluster"):
+            fate = fate_of(cell)
             # One that is damaged counts for none: what the cluster says is better than nothing.
             found = records.look(cell.target, cell.scan, scan.success_codes)
             record = _settled(found, fate, scan, logs)

@@ -29,7 +29,7 @@ from orchestrator.repositories.bounds import Bounds
 from orchestrator.repositories.unpack import unpack
 from orchestrator.scanners.distrust import why_refused
 from orchestrator.steps.tarballs import find_target, is_sound
-from orchestrator.upkeep.databases import pin
+from orchestrator.upkeep.databases import pin_for
 from orchestrator.upkeep.leftovers import empty, make_accessible
 from orchestrator.upkeep.links import LINK_REFUSED
 from orchestrator.volume.layout import MAX_AGE, TARBALL, Volume, VolumeError, atomic_file, write_atomic
@@ -124,7 +124,7 @@ def stage(
                 )
             if not target.is_repository and not target.compressions:  # planned offline
                 _check_tarball(found, target, tarball)
-            version = _database(plan, target_id, found, volume)
+            version = pin_for(plan, target_id, found, volume)
             record = msgspec.structs.replace(record, database_version=version)
             _unpack(plan, target, found, volume, layers)
     except ScanmatrixError as error:
@@ -133,15 +133,6 @@ def stage(
     finally:
         records.write(target_id, scan, record)
     return record
-
-
-def _database(plan: Plan, target_id: str, scan: Scan, volume: Volume) -> str:
-    """The version of its database that the cell is given; empty for a scan without one."""
-    database = scan.database
-    if database is None:
-        return ""
-    downloads = database.update or bool(database.fetch and database.fetch.folder)
-    return pin(volume, plan.run, target_id, scan.name, downloads=downloads)
 
 
 def _write_allowance(path: Path, scan: Scan, target: Target) -> None:

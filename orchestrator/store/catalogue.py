@@ -5,13 +5,17 @@ None of it says that a cell was imported, so it does no harm when the rest of th
 
 from __future__ import annotations
 
+import hashlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 from sqlalchemy import delete, select
 
 from orchestrator.kit.ids import folded
 from orchestrator.store.columns import clip
 from orchestrator.store.dialects import among, batches, insert_new, move_back, upsert
+from orchestrator.store.extent import RunNames
 from orchestrator.store.names import write_names
 from orchestrator.store.schema import (
     LONGEST_ID,
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from orchestrator.model import LedgerRow, Name
 
 
+@lru_cache(maxsize=16_384)
 def spell_id(name: str) -> str:
     """An id of a finding as it is looked up: all spellings of one are equal, and none is longer than a key may be."""
     return clip(folded(name), LONGEST_ID).strip()
@@ -102,7 +107,7 @@ def write_targets(
     return found
 
 
-def write_tags(connection: Connection, run: int, ids: Mapping[str, int], rows: Iterable[LedgerRow]) -> None:
+def write_tags(connection: Connection, run: int, ids: Mapping[str, int], rows: Iterable[LedgerRow]) -> RunNames:
     """Write which names a run had for which target, in place of what was known of it, and the indexes of targets.
 
     Args:
@@ -110,6 +115,9 @@ def write_tags(connection: Connection, run: int, ids: Mapping[str, int], rows: I
         run: id of the run.
         ids: of targets.
         rows: of the run's ledger.
+
+    Returns:
+        The same in short.
     """
     had: dict[tuple[str, str], set[int]] = {}
     digests: dict[tuple[str, int], None] = {}
@@ -130,6 +138,10 @@ def write_tags(connection: Connection, run: int, ids: Mapping[str, int], rows: I
     for some in batches(digests):
         with connection.begin():
             insert_new(connection, target_digests, [{"digest": digest, "target_id": of} for digest, of in some])
+    called = {number: target for target, number in ids.items()}
+    every = sorted((*name, called[of]) for name, numbers in had.items() for of in numbers)
+    digest = hashlib.blake2b(msgspec.json.encode(every), digest_size=16).hexdigest()
+    return RunNames(digest if every else "", several=len(every) > len(had))
 
 
 def write_scores(connection: Connection, scores: Mapping[str, float], at: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import case, delete, func, select, update
 
 from orchestrator.model import LedgerRow, Outcome
 from orchestrator.store.dialects import upsert
@@ -40,6 +40,7 @@ class Known(NamedTuple):
         digest: of what that cell told; empty where an earlier version wrote it down.
         failures: how many cells have failed since the newest ok one.
         findings: how many rows of what it found are still there.
+        ever_found: 1 where it ever found something.
     """
 
     id: int
@@ -49,11 +50,12 @@ class Known(NamedTuple):
     digest: str
     failures: int
     findings: int
+    ever_found: int
 
 
 #: Columns of `states` that say so.
 KNOWN = tuple(states.c[each] for each in ("id", "target_id", "last_at", "last_run_id", "held_at", "held_run_id"))
-KNOWN += states.c.rows_digest, states.c.failures, states.c.findings
+KNOWN += states.c.rows_digest, states.c.failures, states.c.findings, states.c.ever_found
 
 
 class NewCell(NamedTuple):
@@ -126,7 +128,7 @@ class CellWriter:
         """A row of `states`."""
         last = self.history.place(row.last_at, row.last_run_id) if row.last_run_id else None
         held = self.history.place(row.held_at, row.held_run_id) if row.held_run_id else None
-        return Known(row.id, row.target_id, last, held, row.rows_digest, row.failures, row.findings)
+        return Known(row.id, row.target_id, last, held, row.rows_digest, row.failures, row.findings, row.ever_found)
 
     def look_ahead(self, some: Iterable[NewCell]) -> None:
         """Read the findings that are open before these cells, all at once, within a transaction.
@@ -170,7 +172,7 @@ class CellWriter:
         if cell.digest:
             change |= {"held_run_id": self._run_id, "held_at": at, "rows_digest": cell.digest}
         if cell.is_loud:
-            change["findings"] = len(facts)
+            change |= {"findings": len(facts), "ever_found": int(bool(state.ever_found or facts))}
         if cell.again:
             return change
         change |= {"last_run_id": self._run_id, "last_at": at}
@@ -237,8 +239,10 @@ class CellWriter:
         held, row = told[-1] if told else (None, _NONE)
         change |= {"held_run_id": row["run_id"], "held_at": row["at"]}
         change["rows_digest"] = digests.get(held, UNKNOWN) if held else ""
-        is_open = findings.c.state_id == state.id, findings.c.gone_at == 0
-        change["findings"] = self._connection.scalar(select(func.count()).select_from(findings).where(*is_open))
+        is_open = func.coalesce(func.sum(case((findings.c.gone_at == 0, 1), else_=0)), 0)
+        counts = select(is_open, func.count()).where(findings.c.state_id == state.id)
+        still, every = self._connection.execute(counts).one()
+        change |= {"findings": int(still), "ever_found": int(every > 0)}
         self._connection.execute(update(states).where(states.c.id == state.id).values(change))
         count_again(self._connection, {state.target: None})
 

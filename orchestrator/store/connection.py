@@ -77,7 +77,8 @@ def make_engine(url: URL) -> Engine:
     Raises:
         StoreUrlError: the driver is not installed.
     """
-    options: dict[str, Any] = {"pool_pre_ping": True}
+    # A file does not go away as a server does.
+    options: dict[str, Any] = {"pool_pre_ping": url.get_backend_name() != "sqlite"}
     if url.get_backend_name() == "postgresql":
         options["connect_args"] = {"connect_timeout": _CONNECT_SECONDS}
     elif url.get_backend_name() in {"mysql", "mariadb"}:
@@ -99,6 +100,23 @@ def make_engine(url: URL) -> Engine:
     deadlines.watch(engine)
     scope.watch(engine)
     return engine
+
+
+@contextmanager
+def bearing_damage(connection: Connection) -> Iterator[None]:
+    """Read texts that a damaged SQLite file has spoilt, which otherwise fail whatever is read with them.
+
+    Bytes that are no UTF-8 are read as lone surrogates. Servers do not give such texts out.
+    """
+    driver = connection.connection.dbapi_connection
+    if connection.dialect.name != "sqlite" or driver is None:
+        yield
+        return
+    driver.text_factory = lambda data: data.decode(errors="surrogateescape")
+    try:
+        yield
+    finally:
+        driver.text_factory = str
 
 
 def _mysql_tls(url: URL) -> tuple[URL, dict[str, Any]]:

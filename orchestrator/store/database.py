@@ -27,7 +27,7 @@ from orchestrator.store.connection import (
 from orchestrator.store.documents import DamagedRunError, Pruned, StoredWorkload, StoreGoneError, TakenIn, TakenInAll
 from orchestrator.store.events.forgetting import forget_events
 from orchestrator.store.events.reading import read_events
-from orchestrator.store.forgetting import forget
+from orchestrator.store.forgetting import forget, forget_results
 from orchestrator.store.lacking import lacking
 from orchestrator.store.scope import ScopeError, checked_owners, limit
 from orchestrator.volume.layout import STORE
@@ -210,6 +210,16 @@ class StoreDatabase:
             How many were in it.
         """
         return self._write(lambda connection: forget(connection, runs, self._distrusted))
+
+    def forget_results(self, targets: Sequence[str]) -> int:
+        """Take out all that was ever found of some targets, by their ids.
+
+        Write down on the volume that it is deleted first, or the next import brings it back.
+
+        Returns:
+            Of how many scans there was something.
+        """
+        return self._write(lambda connection: forget_results(connection, targets))
 
     def prune(self, keep: int, now: datetime | None = None) -> Pruned:
         """Delete what ended long ago: findings that are gone, cells of old runs, targets no run had since.

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ARRAY, ColumnDefault, String, Text, bindparam, cast, func, select
+from sqlalchemy import ARRAY, ColumnDefault, String, Text, bindparam, cast, func, select, tuple_
 
 # ruff: noqa: PLC0415 - a database's own statements are imported where it is used: PostgreSQL's alone take 50 ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import Column, ColumnElement, Connection, Row, Table
-    from sqlalchemy.dialects import postgresql
+    from sqlalchemy import Column, ColumnElement, Connection, Dialect, Row, Table
+    from sqlalchemy.dialects import postgresql, sqlite
     from sqlalchemy.sql import Executable, Insert
     from sqlalchemy.types import TypeEngine
 
@@ -70,6 +70,46 @@ def rows_by(
             yield from rows
 
 
+def rows_by_pairs(
+    connection: Connection,
+    columns: tuple[ColumnElement[Any], ColumnElement[Any]],
+    wanted: Iterable[tuple[int, int]],
+    query: Any,
+) -> Iterator[Row[*tuple[Any, ...]]]:
+    """The rows of a query for many pairs of whole numbers, which two columns have together.
+
+    Args:
+        connection: to read by.
+        columns: of the query.
+        wanted: their values.
+        query: as for `rows_by`.
+    """
+    statement = _of_pairs(query, columns, connection.dialect.name)
+    for some in batches(wanted):
+        given: dict[str, Any] = {_MANY: some}
+        if connection.dialect.name == "sqlite":
+            given = {_MANY: msgspec.json.encode(some).decode()}
+        elif connection.dialect.name == "postgresql":
+            given = {_MANY: [first for first, _ in some], _ALSO: [second for _, second in some]}
+        for rows in connection.execute(statement, given).partitions(BATCH):
+            yield from rows
+
+
+@lru_cache(maxsize=16)
+def _of_pairs(query: Any, columns: tuple[ColumnElement[Any], ColumnElement[Any]], dialect: str) -> Any:
+    both = tuple_(*columns)
+    if dialect == "sqlite":
+        pair = func.json_each(bindparam(_MANY)).table_valued("value")
+        return query.where(both.in_(select(*(func.json_extract(pair.c.value, f"$[{place}]") for place in (0, 1)))))
+    if dialect == "postgresql":
+        arrays = (
+            bindparam(name, type_=ARRAY(column.type)) for name, column in zip((_MANY, _ALSO), columns, strict=True)
+        )
+        pair = func.unnest(*arrays).table_valued("first", "second").render_derived()
+        return query.where(both.in_(select(pair.c.first, pair.c.second)))
+    return query.where(both.in_(bindparam(_MANY, expanding=True)))
+
+
 def _many(connection: Connection, values: Sequence[Any]) -> Any:
     """Many values as the parameter of `_is_any`."""
     return msgspec.json.encode(values).decode() if connection.dialect.name == "sqlite" else list(values)
@@ -94,29 +134,12 @@ def _is_any(column: ColumnElement[Any], dialect: str, name: str, **parameter: An
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Insert the rows that are not there; those that are stay as they are."""
-    if not rows:
-        return
-    name = connection.dialect.name
-    if name == "postgresql":
-        _unnest(connection, _insert_rows(table, tuple(rows[0])).on_conflict_do_nothing(), rows)
-    elif name == "sqlite":
-        from sqlalchemy.dialects import sqlite
-
-        _in_batches(connection, sqlite.insert(table).on_conflict_do_nothing(), rows)
-    else:
-        from sqlalchemy.dialects import mysql
-
-        first = table.primary_key.columns.values()[0]
-        # Not IGNORE, which would also let pass what does not fit a column.
-        _in_batches(connection, mysql.insert(table).on_duplicate_key_update({first.name: first}), rows)
+    _put_in(connection, table, rows, key=())
 
 
 def insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows of which none is there: of the same columns, the key's too."""
-    if rows and connection.dialect.name == "postgresql":
-        _unnest(connection, _insert_rows(table, tuple(rows[0])), rows)
-    elif rows:
-        _in_batches(connection, table.insert(), rows)
+    _put_in(connection, table, rows, key=None)
 
 
 def upsert(connection: Connection, table: Table, key: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
@@ -128,26 +151,7 @@ def upsert(connection: Connection, table: Table, key: Sequence[str], rows: Seque
         key: columns of a unique constraint.
         rows: all with the same columns; no key twice.
     """
-    if not rows:
-        return
-    name = connection.dialect.name
-    given = [column for column in rows[0] if column not in key and not column.startswith("first_")]
-    if name == "postgresql":
-        inserting = _insert_rows(table, tuple(rows[0]))
-        new = {column: inserting.excluded[column] for column in given}
-        _unnest(connection, inserting.on_conflict_do_update(index_elements=list(key), set_=new), rows)
-    elif name == "sqlite":
-        from sqlalchemy.dialects import sqlite
-
-        of_sqlite = sqlite.insert(table)
-        new = {column: of_sqlite.excluded[column] for column in given}
-        _in_batches(connection, of_sqlite.on_conflict_do_update(index_elements=list(key), set_=new), rows)
-    else:
-        from sqlalchemy.dialects import mysql
-
-        of_mysql = mysql.insert(table)
-        new = {column: of_mysql.inserted[column] for column in given}
-        _in_batches(connection, of_mysql.on_duplicate_key_update(new), rows)
+    _put_in(connection, table, rows, key=tuple(key))
 
 
 def move_back(connection: Connection, key: Column[Any], rows: list[dict[str, Any]]) -> None:
@@ -170,6 +174,79 @@ def insert_numbers(connection: Connection, table: Table, rows: Sequence[tuple[in
     statement = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join([place] * len(columns))})"  # noqa: S608 - names of ours
     for start in range(0, len(rows), BATCH):
         connection.exec_driver_sql(statement, list(rows[start : start + BATCH]))
+
+
+class _Spelt(NamedTuple):
+    """An insert as text, and how it takes a row; `missing` are the defaults of columns that no row has."""
+
+    text: str
+    values: Callable[[dict[str, Any]], Any]
+    missing: Mapping[str, Any]
+
+
+def _put_in(
+    connection: Connection, table: Table, rows: Sequence[dict[str, Any]], *, key: tuple[str, ...] | None
+) -> None:
+    """Insert rows; `key` as `_inserting` takes it."""
+    if not rows:
+        return
+    columns, dialect = tuple(rows[0]), connection.dialect
+    statement = _inserting(dialect.name, table, columns, key)
+    if dialect.name == "postgresql":
+        _unnest(connection, statement, rows)
+    else:
+        _in_batches(connection, _spelt(dialect, statement, columns), rows)
+
+
+@lru_cache(maxsize=256)
+def _inserting(dialect: str, table: Table, columns: tuple[str, ...], key: tuple[str, ...] | None) -> Insert:
+    """The statement, which is made once: making and compiling it takes longer than inserting a row.
+
+    Args:
+        dialect: of the database.
+        table: where to.
+        columns: that are given.
+        key: None where no row is there; none of its columns to let those stay that are; else whose rows are changed.
+    """
+    if dialect == "postgresql":
+        of_arrays = _insert_rows(table, columns)
+        return of_arrays if key is None else _on_conflict(of_arrays, key, columns)
+    if key is None:
+        return table.insert()
+    if dialect == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return _on_conflict(sqlite.insert(table), key, columns)
+    from sqlalchemy.dialects import mysql
+
+    inserting = mysql.insert(table)
+    first = table.primary_key.columns.values()[0]
+    # Not IGNORE, which would also let pass what does not fit a column.
+    new = {name: inserting.inserted[name] for name in _changed(key, columns)} if key else {first.name: first}
+    return inserting.on_duplicate_key_update(new)
+
+
+def _on_conflict(
+    inserting: postgresql.Insert | sqlite.Insert, key: tuple[str, ...], columns: tuple[str, ...]
+) -> Insert:
+    """An insert, and what it does with rows that are there, as PostgreSQL and SQLite spell it."""
+    if not key:
+        return inserting.on_conflict_do_nothing()
+    new = {name: inserting.excluded[name] for name in _changed(key, columns)}
+    return inserting.on_conflict_do_update(index_elements=list(key), set_=new)
+
+
+def _changed(key: tuple[str, ...], columns: tuple[str, ...]) -> list[str]:
+    return [column for column in columns if column not in key and not column.startswith("first_")]
+
+
+@lru_cache(maxsize=256)
+def _spelt(dialect: Dialect, statement: Insert, columns: tuple[str, ...]) -> _Spelt:
+    compiled = statement.compile(dialect=dialect, column_keys=list(columns))
+    defaults = {name: statement.table.c[name].default for name in compiled.params if name not in columns}
+    missing = {name: default.arg for name, default in defaults.items() if isinstance(default, ColumnDefault)}
+    # SQLite's driver takes tuples, MariaDB's and MySQL's a dict of names.
+    return _Spelt(str(compiled), _values(compiled.positiontup) if compiled.positiontup else dict, missing)
 
 
 @cache
@@ -212,18 +289,13 @@ def _unnest(connection: Connection, statement: Executable, rows: Sequence[dict[s
         connection.execute(statement, {f"all_{name}": _spell([row[name] for row in some]) for name in some[0]})
 
 
-def _in_batches(connection: Connection, statement: Insert, rows: Sequence[dict[str, Any]]) -> None:
+def _in_batches(connection: Connection, spelt: _Spelt, rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows that all have the same columns: as the driver takes them, with nothing made of each value."""
-    compiled = statement.compile(dialect=connection.dialect, column_keys=list(rows[0]))
-    columns = list(compiled.params)
-    defaults = {name: statement.table.c[name].default for name in columns if name not in rows[0]}
-    missing = {name: default.arg for name, default in defaults.items() if isinstance(default, ColumnDefault)}
-    # SQLite's driver takes tuples, MariaDB's and MySQL's a dict of names.
-    values = _values(compiled.positiontup) if compiled.positiontup else dict
     for start in range(0, len(rows), BATCH):
         some = rows[start : start + BATCH]
+        values, missing = spelt.values, spelt.missing
         given = [values({**missing, **row}) for row in some] if missing else list(map(values, some))
-        connection.exec_driver_sql(str(compiled), given)
+        connection.exec_driver_sql(spelt.text, given)
 
 
 def _values(columns: Sequence[str]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, func, select
 
 from orchestrator.model import Document, Outcome
 from orchestrator.store.dialects import rows_by
-from orchestrator.store.schema import cells, runs, states
+from orchestrator.store.schema import cells, run_tags, runs, states
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -36,6 +36,13 @@ _MAKERS = (
     .join(cells, cells.c.state_id == states.c.id)
     .where(_OF_RUN, cells.c.outcome == Outcome.OK)
     .distinct()
+)
+_SEVERAL = (
+    select(run_tags.c.tag_id)
+    .where(run_tags.c.run_id == bindparam("run"))
+    .group_by(run_tags.c.tag_id)
+    .having(func.count() > 1)
+    .limit(1)
 )
 
 
@@ -98,11 +105,13 @@ class Extent(Document, frozen=True):
         targets: how many it has cells of.
         scans: how many cells of each.
         makers: what made its ok results.
+        several: whether one of its names may mean several targets; an earlier version did not look.
     """
 
     targets: int
     scans: dict[str, int]
     makers: tuple[Maker, ...]
+    several: bool = True
 
     @property
     def whole_scans(self) -> set[str]:
@@ -110,10 +119,30 @@ class Extent(Document, frozen=True):
         return {scan for scan, number in self.scans.items() if number == self.targets}
 
 
-class Measured:
-    """What is seen of the cells of a run on their way into the store."""
+_DECODER = msgspec.json.Decoder(Extent)
 
-    def __init__(self) -> None:
+
+class RunNames(NamedTuple):
+    """Which names a run has for which targets.
+
+    Attributes:
+        digest: equal where these are the same; empty where nobody knows.
+        several: whether one of the names means several targets.
+    """
+
+    digest: str
+    several: bool
+
+
+class Measured:
+    """What is seen of the cells of a run on their way into the store.
+
+    Args:
+        names: what it has.
+    """
+
+    def __init__(self, names: RunNames) -> None:
+        self._names = names
         self._moments: set[int] = set()
         self._targets: set[str] = set()
         self._scans = Counter[str]()
@@ -131,20 +160,19 @@ class Measured:
     @property
     def columns(self) -> dict[str, Any]:
         """The columns of the run that say it."""
-        said = Extent(len(self._targets), self._scans, tuple(self._makers))
+        said = Extent(len(self._targets), self._scans, tuple(self._makers), several=self._names.several)
         times = {"begin_at": min(self._moments, default=0), "end_at": max(self._moments, default=0)}
-        return {**times, "extent": msgspec.json.encode(said).decode()}
+        return {**times, "extent": msgspec.json.encode(said).decode(), "names_digest": self._names.digest}
 
 
-def kept_extents(connection: Connection, wanted: Iterable[int]) -> dict[int, Extent]:
-    """The same as `extents` of those runs that have it kept with them; none of the others."""
-    rows = rows_by(connection, runs.c.id, wanted, _EXTENTS)
-    return {run: msgspec.json.decode(extent, type=Extent) for run, extent in rows}
+def read_extent(kept: str) -> Extent:
+    """The column `extent` of a run that has it kept with it."""
+    return _DECODER.decode(kept)
 
 
 def extents(connection: Connection, wanted: Sequence[int]) -> dict[int, Extent]:
     """What the cells of runs are, by their numbers."""
-    kept = kept_extents(connection, wanted)
+    kept = {run: read_extent(extent) for run, extent in rows_by(connection, runs.c.id, wanted, _EXTENTS)}
     return {run: kept[run] if run in kept else _extent(connection, run) for run in wanted}
 
 
@@ -152,8 +180,10 @@ def _extent(connection: Connection, run: int) -> Extent:
     """As the cells of a run say it."""
     counts = connection.execute(_SCANS, {"run": run}).all()
     makers = connection.execute(_MAKERS, {"run": run}).all()
+    several = connection.execute(_SEVERAL, {"run": run}).first() is not None
     return Extent(
         targets=connection.scalar(_TARGETS, {"run": run}) or 0,
         scans={row.scan: row.cells for row in counts},
         makers=tuple(Maker(*row) for row in makers),
+        several=several,
     )

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from orchestrator.model import MergedFinding, Severity
 from orchestrator.store.answers import SEVERITIES
 from orchestrator.store.catalogue import spell_id
-from orchestrator.store.columns import clip
+from orchestrator.store.columns import LONGEST, clip
 from orchestrator.store.dialects import BATCH, among, batches, insert, insert_new, rows_by
 from orchestrator.store.documents import SchemaError
 from orchestrator.store.lookers import FIELDS
@@ -37,6 +37,8 @@ _DOCUMENTS = select(facts.c.id, facts.c.name, facts.c.document)
 _DECODER = msgspec.json.Decoder(MergedFinding)
 # Facts that are made at once: that many documents are in memory together.
 _MADE = 4 * BATCH
+# Columns that hold texts of any length; and NUL as JSON spells it.
+_TEXTS, _NUL = ("title", "package", "version", "purl", "location", "fixed_version", "cvss_vector"), b"\\u0000"
 # What differs from target to target, or from day to day, and what stands for it in a document.
 _APART: dict[str, Any] = {"target": "", "first_seen": "", "epss": None, "qualifiers": (), **dict.fromkeys(FIELDS, ())}
 #: Fields of a merged finding that are no part of a fact.
@@ -129,24 +131,28 @@ def _document(finding: MergedFinding) -> bytes:
 
 def _row(digest: bytes, finding: MergedFinding, document: bytes) -> dict[str, Any]:
     cvss = finding.cvss
-    return {
+    row: dict[str, Any] = {
         "digest": digest.hex(),
         "identity": hashlib.blake2b(finding.key.encode(), digest_size=16).hexdigest(),
         "kind": clip(finding.kind, 32),
         "name": clip(finding.id, LONGEST_ID),
         "severity": _RANKS[finding.severity],
-        "title": clip(finding.title),
-        "package": clip(finding.package),
-        "version": clip(finding.version),
-        "purl": clip(finding.purl),
-        "location": clip(finding.locations[0]) if finding.locations else "",
-        "fixed_version": clip(finding.fixed_version),
+        "title": finding.title,
+        "package": finding.package,
+        "version": finding.version,
+        "purl": finding.purl,
+        "location": finding.locations[0] if finding.locations else "",
+        "fixed_version": finding.fixed_version,
         "cvss_score": cvss.score if cvss else None,
         "cvss_version": clip(cvss.version, 16) if cvss else "",
-        "cvss_vector": clip(cvss.vector) if cvss else "",
+        "cvss_vector": cvss.vector if cvss else "",
         "place": clip(finding.places[0], LONGEST_NAME) if finding.places else "",
         "document": document.decode(),
     }
+    # What the whole document is too short for, or has none of, no text in it needs to be searched for.
+    if len(document) > LONGEST or _NUL in document:
+        row |= {name: clip(row[name]) for name in _TEXTS}
+    return row
 
 
 class Said:

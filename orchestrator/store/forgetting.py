@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, delete, exists, select
+from sqlalchemy import and_, delete, exists, select, update
 
+from orchestrator.store.backlog.tables import wanted as wanted_cells
 from orchestrator.store.backlog.tables import wanted_targets
 from orchestrator.store.cells import CellWriter
+from orchestrator.store.dialects import among
 from orchestrator.store.events.recording import recording
 from orchestrator.store.quiet import count_again
 from orchestrator.store.schema import (
@@ -59,14 +61,44 @@ def _forget(connection: Connection, run: str, distrusted: Sequence[Distrust]) ->
         connection.execute(delete(run_tags).where(run_tags.c.run_id == number))
         bare = and_(states.c.id.in_(list(present)), ~exists().where(cells.c.state_id == states.c.id))
         empty = list(connection.scalars(select(states.c.id).where(bare)))
-        for table in (findings, boms):
-            connection.execute(delete(table).where(table.c.state_id.in_(empty)))
-        connection.execute(delete(states).where(states.c.id.in_(empty)))
+        _forget_states(connection, empty)
         connection.execute(delete(boms).where(boms.c.run_id == number))
         count_again(connection, dict.fromkeys(concerned))
         _forget_targets(connection, concerned)
         connection.execute(delete(runs).where(runs.c.id == number))
     return 1
+
+
+def forget_results(connection: Connection, wanted: Sequence[str]) -> int:
+    """See `StoreDatabase.forget_results`; all of it in one transaction, with its events.
+
+    Args:
+        connection: of the only writer, outside of a transaction.
+        wanted: ids of the targets.
+    """
+    with recording(connection) as events:
+        concerned = list(connection.scalars(select(targets.c.id).where(targets.c.target.in_(list(wanted)))))
+        of_targets = list(connection.scalars(select(states.c.id).where(states.c.target_id.in_(concerned))))
+        if not of_targets:
+            return 0
+        events.deleted(concerned)
+        of_runs = list(
+            connection.scalars(select(cells.c.run_id).where(among(connection, cells.c.state_id, of_targets)).distinct())
+        )
+        _forget_states(connection, of_targets)
+        connection.execute(delete(run_tags).where(run_tags.c.target_id.in_(concerned)))
+        # What these runs were of is found out from their cells from now on.
+        connection.execute(update(runs).where(among(connection, runs.c.id, of_runs)).values(extent=None))
+        count_again(connection, dict.fromkeys(concerned))
+        _forget_targets(connection, concerned)
+    return len(of_targets)
+
+
+def _forget_states(connection: Connection, gone: Sequence[int]) -> None:
+    """What is known of some cells; what the scheduler keeps fresh it finds again at its next look at the sources."""
+    for table in (findings, boms, cells, wanted_cells):
+        connection.execute(delete(table).where(among(connection, table.c.state_id, gone)))
+    connection.execute(delete(states).where(among(connection, states.c.id, gone)))
 
 
 def _forget_targets(connection: Connection, concerned: Sequence[int]) -> None:

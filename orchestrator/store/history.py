@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, delete, or_, select, update
 
-from orchestrator.store.dialects import among, batches, insert_numbers, rows_by, upsert
+from orchestrator.store.dialects import among, batches, insert_numbers, rows_by, rows_by_pairs, upsert
 from orchestrator.store.schema import findings, runs
 from orchestrator.store.spans import Position, Reweaving, Span
 
@@ -101,6 +101,11 @@ class History:
             for each in some
             for row in rows_by(self._connection, findings.c.state_id, wanted, _FINDINGS, also=each)
         ]
+
+    def spans_of(self, wanted: Iterable[tuple[int, int]]) -> list[tuple[int, Span]]:
+        """Every span of these facts of states, each of the facts of its own state alone."""
+        columns = (findings.c.state_id, findings.c.fact_id)
+        return [(row[0], self.span(row)) for row in rows_by_pairs(self._connection, columns, wanted, _FINDINGS)]
 
     def moved(self, since: Mapping[int, Position]) -> list[tuple[int, int]]:
         """The states and facts of spans that began, or were gone, after a place of each state."""

@@ -15,8 +15,9 @@ from sqlalchemy import bindparam, select
 
 from orchestrator.model import MergedFinding, Outcome
 from orchestrator.model.documents import spell_time
+from orchestrator.model.finding import OWN_KIND
 from orchestrator.store.dialects import rows_by
-from orchestrator.store.extent import kept_extents
+from orchestrator.store.extent import read_extent
 from orchestrator.store.schema import cells, runs, states
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-_KINDS = select(runs.c.id, runs.c.run, runs.c.looks_for).where(runs.c.looks_for.is_not(None))
+_KINDS = select(runs.c.id, runs.c.run, runs.c.looks_for, runs.c.extent).where(runs.c.looks_for.is_not(None))
 _ENDED = (
     select(states.c.target_id, cells.c.run_id, states.c.scan, cells.c.outcome, cells.c.standing)
     .join(cells, cells.c.state_id == states.c.id)
@@ -69,10 +70,12 @@ def completed(connection: Connection, found: Sequence[tuple[int, str, MergedFind
         In the order given; what an earlier version wrote down stays where nothing else is known.
     """
     numbers: dict[int, str] = {}
+    whole: dict[str, set[str]] = {}
     kinds: dict[str, dict[str, list[str]]] = {}
     for row in rows_by(connection, runs.c.run, {run for _, run, _ in found}, _KINDS):
         numbers[row.id] = row.run
         kinds[row.run] = msgspec.json.decode(row.looks_for, type=dict[str, list[str]])
+        whole[row.run] = read_extent(row.extent).whole_scans if row.extent is not None else set()
     places: dict[tuple[int, str], None] = {}
     scans: dict[str, set[str]] = {}
     others_of = [_others(finding, kinds.get(run)) for _, run, finding in found]
@@ -80,8 +83,6 @@ def completed(connection: Connection, found: Sequence[tuple[int, str, MergedFind
         if others:
             places[target, run] = None
             scans.setdefault(run, set()).update(others)
-    extents = kept_extents(connection, [number for number, run in numbers.items() if run in scans])
-    whole = {numbers[number]: extent.whole_scans for number, extent in extents.items()}
     ended: dict[tuple[int, str], dict[str, bool]] = {}
     query = _ENDED
     if all(scans[run] <= whole.get(run, set()) for run in scans):
@@ -118,5 +119,7 @@ def _completed(finding: MergedFinding, others: Sequence[str] | None, ended: Mapp
 
 def _others(finding: MergedFinding, kinds: Mapping[str, Sequence[str]] | None) -> list[str]:
     """The scans that look for such a thing, and did not find it; none where nobody knows which look for what."""
+    if finding.kind == OWN_KIND:
+        return []
     known = {*finding.found_by, *finding.suppressed_in}
     return [scan for scan in (kinds or {}).get(finding.kind, ()) if scan not in known]

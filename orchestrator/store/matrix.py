@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, Select
 
 # By age; what follows is only for the order to be that of an index, so that nothing has to be sorted.
 _AS_INDEXED = (
@@ -29,6 +29,17 @@ _AS_INDEXED = (
     states.c.scanner_version,
     states.c.database_version,
 )
+
+
+def _leaping() -> Select[str | None]:
+    leaps = select(func.min(states.c.scan).label("scan")).cte("leaps", recursive=True)
+    following = select(func.min(states.c.scan)).where(states.c.scan > leaps.c.scan).scalar_subquery()
+    leaps = leaps.union_all(select(following).where(leaps.c.scan.is_not(None)))
+    return select(leaps.c.scan)
+
+
+# Made once: it is asked with most questions, and making it takes longer than its answer.
+_SCANS = _leaping()
 
 
 def stale(
@@ -172,10 +183,7 @@ def versions(connection: Connection) -> dict[str, Version]:
 
 def scans(connection: Connection) -> list[str]:
     """Every scan there is a state of, found by leaps through the index instead of reading all of it."""
-    leaps = select(func.min(states.c.scan).label("scan")).cte("leaps", recursive=True)
-    following = select(func.min(states.c.scan)).where(states.c.scan > leaps.c.scan).scalar_subquery()
-    leaps = leaps.union_all(select(following).where(leaps.c.scan.is_not(None)))
-    return [scan for scan in connection.scalars(select(leaps.c.scan)) if scan is not None]
+    return [scan for scan in connection.scalars(_SCANS) if scan is not None]
 
 
 def count_states(connection: Connection, ages: Mapping[str, int], now: datetime) -> tuple[StateCount, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import column, inspect, select, table
+from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, String, Table, inspect, select
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from orchestrator.kit.advice import ours
@@ -14,24 +15,31 @@ from orchestrator.store.columns import metadata
 from orchestrator.store.connection import mask
 from orchestrator.store.documents import SchemaError
 
-# ruff: noqa: PLC0415 - Alembic takes 0.1 s to import, and tables that are up to date need none of it
+# ruff: noqa: PLC0415 - Alembic takes 0.1 s to import, and only older tables need it
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
     from sqlalchemy import Connection
 
-#: Alembic's own table; it is made before all others.
-_VERSIONS = "alembic_version"
+#: Alembic's own table, as it makes it (https://alembic.sqlalchemy.org); it is made before all others.
+_VERSIONS = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 _SCRIPTS = Path(__file__).with_name("migrations")
+# Alembic's revisions work with one connection of the whole process.
+_REVISING = threading.Lock()
 
 
 def revision(connection: Connection) -> str:
     """The revision of a database's tables; empty where there are none."""
     if told := _told_revision(connection):
         return told
-    from alembic.runtime.migration import MigrationContext
-
-    return MigrationContext.configure(connection).get_current_revision() or ""
+    if not inspect(connection).has_table(_VERSIONS.name):
+        return ""
+    return connection.scalar(select(_VERSIONS.c.version_num)) or ""
 
 
 @cache
@@ -75,6 +83,40 @@ def migrate(connection: Connection) -> tuple[str, str]:
     _refuse_newer(found, place)
     if not found:
         _clear_unfinished(connection, place)
+        _make_tables(connection, newest)
+    else:
+        _upgrade(connection)
+    return found, newest
+
+
+def _told_revision(connection: Connection) -> str | None:
+    """The revision where there surely is one: a tenth of what `revision` costs, and asked before every question."""
+    try:
+        return connection.scalar(select(_VERSIONS.c.version_num))
+    except (ProgrammingError, OperationalError) as error:
+        if error.connection_invalidated:
+            raise
+        connection.rollback()
+        return None
+
+
+def _make_tables(connection: Connection, newest: str) -> None:
+    """Make all tables of an empty database as they are now: there are no rows for revisions to carry over.
+
+    The revision is written last, so that what was cut off is begun again.
+    """
+    # Tables that only some commands work with belong to the metadata as well.
+    from orchestrator.store.inbox import tables  # noqa: F401
+
+    connection.rollback()
+    _VERSIONS.create(connection, checkfirst=True)
+    metadata.create_all(connection)
+    connection.execute(_VERSIONS.insert().values(version_num=newest))
+    connection.commit()
+
+
+def _upgrade(connection: Connection) -> None:
+    """Bring tables up to date revision by revision, with the rows in them."""
     from alembic import command
     from alembic.config import Config
 
@@ -82,20 +124,9 @@ def migrate(connection: Connection) -> tuple[str, str]:
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with _REVISING:
+        command.upgrade(config, "head")
     connection.commit()
-    return found, newest
-
-
-def _told_revision(connection: Connection) -> str | None:
-    """The revision where there surely is one: a tenth of what `revision` costs, and asked before every question."""
-    try:
-        return connection.scalar(select(column("version_num")).select_from(table(_VERSIONS)))
-    except (ProgrammingError, OperationalError) as error:
-        if error.connection_invalidated:
-            raise
-        connection.rollback()
-        return None
 
 
 def _clear_unfinished(connection: Connection, place: str) -> None:
@@ -104,7 +135,7 @@ def _clear_unfinished(connection: Connection, place: str) -> None:
     ours = [each for each in metadata.sorted_tables if each.name in present]
     if not ours:
         return
-    if _VERSIONS not in present or any(connection.execute(select(each).limit(1)).first() for each in ours):
+    if _VERSIONS.name not in present or any(connection.execute(select(each).limit(1)).first() for each in ours):
         raise SchemaError(
             f"{place}: it has tables of names that the store uses, but no revision of them; give it a database of"
             " its own"

@@ -45,7 +45,7 @@ _RUNS_AT_ONCE = 50
 
 
 _TIMES = (runs.c.finished_at, runs.c.begin_at, runs.c.end_at)
-_RUNS = select(runs.c.id, runs.c.run, *_TIMES, runs.c.partial, runs.c.ledger_digest, runs.c.form)
+_RUNS = select(runs.c.id, runs.c.run, *_TIMES, runs.c.partial, runs.c.ledger_digest, runs.c.form, runs.c.names_digest)
 _HOLDING = select(states.c.id).where(HAS_FOUND)
 _HOLDING_IN = (
     select(states.c.id, states.c.target_id)
@@ -68,11 +68,20 @@ _SCANS = (
 
 
 class RunPlace(NamedTuple):
-    """A run among all: its number, when it ended and its id, and whether it held only some targets and scans."""
+    """A run among all: its number, when it ended and its id, and whether it held only some targets and scans.
+
+    Attributes:
+        names: equal where two runs have the same names for the same targets; empty where nobody knows.
+    """
 
     id: int
     order: Order
     partial: bool
+    names: str = ""
+
+    def is_named_as(self, other: RunPlace) -> bool:
+        """Whether both are known to have the same names for the same targets."""
+        return bool(self.names) and self.names == other.names
 
 
 class TargetPlace(NamedTuple):
@@ -115,7 +124,7 @@ class StoreReader:
         self.times = RunTimes(found)
         self.merged = all(row.form == MERGED for row in found)
         whole = [row for row in found if row.ledger_digest]
-        places = [RunPlace(row.id, (row.finished_at, row.run), bool(row.partial)) for row in whole]
+        places = [RunPlace(row.id, (row.finished_at, row.run), bool(row.partial), row.names_digest) for row in whole]
         self.runs = tuple(sorted(places, key=lambda place: place.order))
         self._cells = TagCells(connection, {place.id: place.order for place in self.runs}, distrusted)
         self._tags: dict[int, array[int]] = {}
@@ -196,11 +205,19 @@ class StoreReader:
         """What came or went, by a cell of any run, after a place of targets and scans: of these, and the facts."""
         return self._history.moved(since)
 
-    def alike(self, wanted: Collection[int], moved: Collection[int]) -> list[Alike]:
-        """What targets and scans have, or had, of the things that some of their facts are about."""
-        about = alike(self.connection, moved)
-        spans = (found for some in batches(wanted) for found in self._history.spans(some, about))
-        return [Alike(state, about[span.fact], span) for state, span in spans]
+    def alike(self, moved: Collection[tuple[int, int]], together: Mapping[int, Collection[int]]) -> list[Alike]:
+        """What targets and scans have, or had, of the things that some of their facts are about.
+
+        Args:
+            moved: targets and scans, each with one of these facts.
+            together: of each of them all those of the same target that count.
+        """
+        about = alike(self.connection, {fact for _, fact in moved})
+        same: dict[str, list[int]] = {}
+        for fact, identity in about.items():
+            same.setdefault(identity, []).append(fact)
+        wanted = {(state, each) for one, fact in moved for each in same[about[fact]] for state in together[one]}
+        return [Alike(state, about[span.fact], span) for state, span in self._history.spans_of(wanted)]
 
     def targets(self, wanted: Iterable[int]) -> dict[int, str]:
         """Ids of targets by their numbers."""

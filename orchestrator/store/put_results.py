@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import select
@@ -13,12 +13,12 @@ from orchestrator.model.labels import IMAGE_ID
 from orchestrator.store.answers import when
 from orchestrator.store.columns import clip
 from orchestrator.store.dialects import rows_by
-from orchestrator.store.schema import cells, names, runs, states, targets
+from orchestrator.store.schema import LONGEST_NAME, cells, names, runs, states, targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection, Row, Select
 
 
 class PutResult(Document, frozen=True):
@@ -76,8 +76,12 @@ def put_results(connection: Connection, scan: str, after: int, limit: int) -> tu
         after: number of the target before the first.
         limit: most of them.
     """
-    query = _QUERY.where(states.c.scan == scan, states.c.target_id > after).order_by(states.c.target_id).limit(limit)
-    return tuple(_results(connection, connection.execute(query).all()))
+    return tuple(_results(connection, connection.execute(results_after(scan, after, limit)).all()))
+
+
+def results_after(scan: str, after: int, limit: int) -> Select[Any]:
+    """The results of a scan after a target, by the targets' numbers."""
+    return _QUERY.where(states.c.scan == scan, states.c.target_id > after).order_by(states.c.target_id).limit(limit)
 
 
 def runs_that_put(connection: Connection, scan: str, target: str) -> tuple[str, ...]:
@@ -90,6 +94,30 @@ def runs_that_put(connection: Connection, scan: str, target: str) -> tuple[str, 
         .where(states.c.scan == scan, targets.c.target == clip(target, 128))
     )
     return tuple(connection.scalars(query.order_by(runs.c.run)))
+
+
+def runs_since(connection: Connection, target: str, moment: int) -> tuple[str, ...]:
+    """The runs that brought a result of a target at a moment, or after it.
+
+    Args:
+        connection: to read by.
+        target: its id.
+        moment: seconds since 1970.
+    """
+    query = (
+        select(runs.c.run)
+        .join(cells, cells.c.run_id == runs.c.id)
+        .join(states, states.c.id == cells.c.state_id)
+        .join(targets, targets.c.id == states.c.target_id)
+        .where(targets.c.target == clip(target, 128), cells.c.at >= moment)
+    )
+    return tuple(connection.scalars(query.distinct().order_by(runs.c.run)))
+
+
+def targets_called(connection: Connection, reference: str) -> tuple[str, ...]:
+    """The targets that have, or had, a name."""
+    query = select(targets.c.target).join(names, names.c.target_id == targets.c.id)
+    return tuple(connection.scalars(query.where(names.c.reference == clip(reference, LONGEST_NAME)).distinct()))
 
 
 def _results(connection: Connection, rows: Sequence[Row[*tuple[object, ...]]]) -> Iterable[PutResult]:

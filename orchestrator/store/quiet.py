@@ -35,8 +35,8 @@ _COUNT = update(targets).values(
     .correlate(targets)
     .scalar_subquery()
 )
-_IDENTITIES = select(facts.c.identity).distinct()
-_ALIKE = select(facts.c.id, facts.c.identity)
+_about = facts.alias()
+_ALIKE = select(facts.c.id, facts.c.identity).join(_about, _about.c.identity == facts.c.identity).distinct()
 
 
 def things_of(connection: Connection, wanted: Mapping[int, Collection[int]]) -> dict[int, int]:
@@ -63,8 +63,7 @@ def things_of(connection: Connection, wanted: Mapping[int, Collection[int]]) -> 
 
 def alike(connection: Connection, some: Iterable[int]) -> dict[int, str]:
     """All facts about the same things as some facts, these too, with what each is about."""
-    about = {identity for (identity,) in rows_by(connection, facts.c.id, some, _IDENTITIES)}
-    return {row.id: row.identity for row in rows_by(connection, facts.c.identity, about, _ALIKE)}
+    return dict(row for row in rows_by(connection, _about.c.id, some, _ALIKE))
 
 
 def count_again(connection: Connection, told: Mapping[int, int | None]) -> None:

@@ -44,7 +44,8 @@ def prune(connection: Connection, before: int) -> Pruned:
     gone = _delete(connection, findings, and_(findings.c.gone_at > literal_column("0"), findings.c.gone_at < before))
     with connection.begin():
         # What their cells were is not what is left of them; before any is gone, for this may be ended at any time.
-        connection.execute(update(runs).where(runs.c.begin_at < before).values(extent=None))
+        old = or_(runs.c.begin_at < before, runs.c.finished_at < before)
+        connection.execute(update(runs).where(old).values(extent=None, names_digest=""))
     standing = exists().where(
         states.c.id == cells.c.state_id,
         or_(states.c.last_run_id == cells.c.run_id, states.c.ok_run_id == cells.c.run_id),

@@ -25,7 +25,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    exists,
     text,
 )
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
@@ -145,6 +144,8 @@ runs = Table(
     later_number("begin_at"),
     later_number("end_at"),
     Column("extent", Text),
+    # Of which names it has for which targets: runs with the same ones need not be compared. Empty where nobody knows.
+    later_words("names_digest", 32),
     Index("ix_runs_finished_at", "finished_at"),
     **OPTIONS,
 )
@@ -176,6 +177,8 @@ states = Table(
     later_words("rows_digest", 32),
     # Digest of what was asked of its newest ok cell; empty where an earlier version did not write it down.
     later_words("asked", LONGEST_QUESTION),
+    # 1 where it ever had a finding, pruned ones too; see `HAS_FOUND`.
+    later_number("ever_found"),
     UniqueConstraint("target_id", "scan"),
     # What is stale by age, and the counts of the whole matrix, out of the index alone; what is stale by versions.
     Index("ix_states_scan_ok_at", "scan", "ok_at", "outcome", "scanner_version", "database_version"),
@@ -187,6 +190,8 @@ states = Table(
     Index("ix_states_scan_target_id", "scan", "target_id"),
     # The few whose newest ok result, of this moment, is not believed; 0 for all others.
     Index("ix_states_suspect_at", "suspect_at"),
+    # The targets of which some scan ever found something, each next to itself.
+    Index("ix_states_ever_found_target_id", "ever_found", "target_id"),
     **OPTIONS,
 )
 
@@ -340,5 +345,8 @@ scanner_rules = Table(
     **KEYLESS,
 )
 
-HAS_FOUND = exists().where(findings.c.state_id == states.c.id)
-"""Whether a target ever had a finding by a scan: of a state, which the statement around it has."""
+HAS_FOUND = states.c.ever_found + 0 == 1
+"""Whether a target ever had a finding by a scan, of a state; it may say so still where all of these were pruned.
+
+The sum keeps planners from beginning with its index, of which most rows are often such.
+"""

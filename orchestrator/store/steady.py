@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, exists, func, literal_column, or_, select
+from sqlalchemy import and_, bindparam, exists, func, literal_column, or_, select, union_all
 
 from orchestrator.model import Outcome
 from orchestrator.store.dialects import rows_by
@@ -56,6 +56,7 @@ _WENT = select(findings.c.state_id).where(
     findings.c.gone_at >= _SINCE,
     findings.c.gone_run_id.not_in(_MANY),
 )
+_STIRRED = union_all(_CAME, _WENT)
 _SUSPECT = select(states.c.id).where(states.c.suspect_at > 0)
 _MADE_BY = (
     select(states.c.id)
@@ -67,10 +68,19 @@ _MADE_BY = (
         cells.c.scanner_version == bindparam("version"),
     )
 )
-_TARGETS_OF = select(states.c.target_id).distinct()
+_NAMES_OF = (
+    select(run_tags.c.tag_id)
+    # The sum keeps planners from going through all names of the run instead of the few targets and scans.
+    .join(states, states.c.target_id + 0 == run_tags.c.target_id)
+    .where(run_tags.c.run_id == _RUN)
+    .distinct()
+)
 _IN_RUN = exists().where(run_tags.c.target_id == states.c.target_id, run_tags.c.run_id == _RUN)
 _FOUND_BY_SEVERAL = (
-    select(states.c.target_id).where(HAS_FOUND).group_by(states.c.target_id).having(func.count() > 1, _IN_RUN)
+    select(states.c.target_id)
+    .where(states.c.ever_found == 1)
+    .group_by(states.c.target_id)
+    .having(func.count() > 1, _IN_RUN)
 )
 _EARLIER = select(states.c.target_id).where(states.c.last_at < _SINCE, _IN_RUN, HAS_FOUND)
 _ELSEWHERE = select(states.c.target_id).where(
@@ -102,8 +112,7 @@ def disordered(connection: Connection, newer: int, older: int) -> set[int]:
 
 def stirred(connection: Connection, before: Sequence[int], since: int) -> set[int]:
     """Targets and scans of which a finding came or went since a moment, by a cell of another run than these."""
-    asked = {"since": since, "others": list(before)}
-    return {*connection.scalars(_CAME, asked), *connection.scalars(_WENT, asked)}
+    return set(connection.scalars(_STIRRED, {"since": since, "others": list(before)}))
 
 
 def doubted(
@@ -143,6 +152,6 @@ def earlier(connection: Connection, run: int, since: int | None) -> set[int]:
     return set(connection.scalars(_EARLIER, {"run": run, "since": since}))
 
 
-def targets_of(connection: Connection, wanted: Iterable[int]) -> set[int]:
-    """The targets of targets and scans."""
-    return {row.target_id for row in rows_by(connection, states.c.id, wanted, _TARGETS_OF)}
+def names_of(connection: Connection, run: int, wanted: Iterable[int]) -> set[int]:
+    """The names that the targets of targets and scans have in a run."""
+    return {row.tag_id for row in rows_by(connection, states.c.id, wanted, _NAMES_OF, run=run)}

@@ -25,7 +25,7 @@ Order: TypeAlias = tuple[int, str]
 # Runs up to which cells are looked up by target, scan and run.
 _FEW_RUNS = 16
 # What is read of a target's scan, and of a cell.
-_OF_STATE = (states.c.scan, states.c.ok_run_id, states.c.suspect)
+_OF_STATE = (states.c.scan, states.c.ok_run_id, states.c.suspect, states.c.ever_found)
 _OF_CELL = (
     cells.c.state_id,
     cells.c.run_id,
@@ -60,6 +60,7 @@ class TagCell(NamedTuple):
         holds: whether there is a result of it: it ended ok, or was skipped because an earlier one still stands.
         suspect: why that result is not believed.
         place: where what it told is found.
+        may_tell: whether anything was ever found of the target by the scan; where not, the cell tells nothing.
     """
 
     tag: int
@@ -72,6 +73,7 @@ class TagCell(NamedTuple):
     holds: bool
     suspect: str
     place: Position
+    may_tell: bool
 
     @property
     def run(self) -> str:
@@ -133,7 +135,7 @@ class TagCells:
 
     def _cell(self, tag: int, target: int, of_state: Sequence[Any], cell: Sequence[Any]) -> TagCell:
         """A cell, of columns as in `_OF_STATE` and `_OF_CELL`: there are up to tens of thousands for one answer."""
-        scan, ok_run, marked = of_state
+        scan, ok_run, marked, ever_found = of_state
         state, run, at, outcome, reason, standing, *made_by = cell
         order = self._orders[run]
         ok = outcome == Outcome.OK
@@ -141,7 +143,8 @@ class TagCells:
         if ok:
             suspect = marked if marked and run == ok_run else self._by_rules(scan, at, *made_by)
         place = Position(at, order[1])
-        return TagCell(tag, target, state, scan, order, outcome, reason, ok or standing != "", suspect, place)
+        holds = ok or standing != ""
+        return TagCell(tag, target, state, scan, order, outcome, reason, holds, suspect, place, ever_found == 1)
 
     def suspect(self, row: Row[Any]) -> str:
         """Why a result is not believed: as the newest of its target and scan was marked, or else by the rules."""

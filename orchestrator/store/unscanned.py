@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from orchestrator.store.answers import answer
 from orchestrator.store.dialects import rows_by
@@ -23,12 +23,13 @@ _QUERY = (
     .join(targets, targets.c.id == states.c.target_id)
     .order_by(targets.c.target, states.c.scan)
 )
+_SINCE = _QUERY.where(states.c.last_at < bindparam("since"), states.c.last_at > 0)
 
 
 def unscanned(past: StoreReader, since: int) -> tuple[Unscanned, ...]:
     """Targets and scans that no run has had since a moment, in seconds since 1970."""
     ahead = set[int]() if past.times.are_known else _ahead(past.connection)
-    rows = past.connection.execute(_QUERY.where(states.c.last_at < since, states.c.last_at > 0))
+    rows = past.connection.execute(_SINCE, {"since": since})
     found = [_unscanned(row, row.last_at, row.findings) for row in rows if row.id not in ahead]
     last = {state: place for state, place in _last_whole(past, ahead).items() if place.at < since}
     facts = past.found(last.items())

@@ -14,6 +14,8 @@ import msgspec
 from sqlalchemy import select, update
 
 from orchestrator.model import Outcome
+from orchestrator.model.documents import DocumentError
+from orchestrator.results.deletions import Deleted
 from orchestrator.results.ledger import seconds
 from orchestrator.results.overview import RunSummary, summary_of
 from orchestrator.results.provisional import LEDGER
@@ -120,7 +122,11 @@ class _Run:
         self._read = self._found = 0
         self._numbers = Numbers()
         self._gone: dict[str, bool] = {}
-        self.measured = Measured()
+        deleted, ledger = Deleted(volume), files.ledger
+        try:
+            self._rows = [row for row in ledger.rows if not deleted.why_not(row, ledger)]
+        except DocumentError as error:
+            raise damaged(ledger.run, f"what was deleted of it cannot be read: {error}") from error
 
     @property
     def summary(self) -> RunSummary:
@@ -133,19 +139,19 @@ class _Run:
         return msgspec.json.encode(self._numbers.looks_for).decode()
 
     def take_in(self, *, again: bool) -> TakenIn:
-        """Write every cell that the store lacks, or has otherwise."""
-        ledger = self._files.ledger
+        """Write every cell that the store lacks, or has otherwise; what was deleted is none of them."""
+        ledger, ended = self._files.ledger, self._rows
         created = seconds(ledger.created)
         run = run_id(self._connection, ledger.run, created)
-        described = {row.target: row for row in ledger.rows}
+        described = {row.target: row for row in ended}
         targets = write_targets(self._connection, described, self._files.names, created)
-        write_tags(self._connection, run, targets, ledger.rows)
-        pairs = {row.cell: (targets[row.target], row.scan) for row in ledger.rows}
+        self.measured = Measured(write_tags(self._connection, run, targets, ended))
+        pairs = {row.cell: (targets[row.target], row.scan) for row in ended}
         write_states(self._connection, pairs.values())
         self._writer = CellWriter(self._connection, ledger.run, run, self._files.reports, self._volume.distrusted)
         known = self._known_states(list(targets.values()))
         present = self._present(run) if again else {}
-        waiting = {(row.target, row.scan): row for row in ledger.rows}
+        waiting = {(row.target, row.scan): row for row in ended}
 
         def cell(row: LedgerRow, digest: str) -> NewCell:
             state, values = known[pairs[row.cell]], _values(row, created, held=bool(digest))
@@ -154,8 +160,12 @@ class _Run:
 
         holding = _holding(known)
         for told in read_rows(self._volume, self._files, self._numbers):
-            found = [cell(waiting.pop((told.target, scan)), told.digest) for scan in sorted(told.scans)]
+            scans = [scan for scan in sorted(told.scans) if (told.target, scan) in waiting]
+            if not scans:
+                continue
+            found = [cell(waiting.pop((told.target, scan)), told.digest) for scan in scans]
             things = self._things(told, found, holding.setdefault(targets[told.target], set()))
+            things = things if len(scans) == len(told.scans) else None
             for each in found:
                 self._add(each._replace(things=things), told)
             self._flush_if_many()

@@ -162,7 +162,7 @@ def unclaimed(volume: Volume) -> tuple[RunClaim, ...]:
 
 def is_unclaimed(run: str, volume: Volume) -> bool:
     """Whether a run is one of `unclaimed`."""
-    if volume.claim(run).exists() or any(volume.running.glob(f"{run}@*.json")):
+    if os.path.lexists(volume.claim(run)) or any(volume.running.glob(f"{run}@*.json")):
         return False
     with suppress(OSError):
         return _is_left(run, volume)
@@ -174,7 +174,8 @@ def age(claim: RunClaim, volume: Volume) -> float:
     path = volume.claim(claim.run, claim.part)
     lock = volume.lock(claim.run)
     os.utime(lock)  # to the present, as who keeps the files sees it
-    return lock.stat().st_mtime - (path if path.exists() else volume.plan(claim.run)).stat().st_mtime
+    claimed = path if os.path.lexists(path) else volume.plan(claim.run)
+    return lock.stat().st_mtime - claimed.lstat().st_mtime
 
 
 def _is_left(run: str, volume: Volume) -> bool:

@@ -35,6 +35,8 @@ from orchestrator.volume.records import Records
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from orchestrator.model import Plan, Scan
+
 #: Working folders of commands that refresh.
 REFRESHING = ".refresh-"
 #: The link `current`, until it takes the place of the one before.
@@ -161,6 +163,19 @@ def pin(volume: Volume, run: str, target: str, scan: str, *, downloads: bool = T
     return version
 
 
+def pin_for(plan: Plan, target: str, scan: Scan, volume: Volume) -> str:
+    """Give a cell of a plan the database of its scan; the version, empty for a scan without one.
+
+    Raises:
+        DatabaseError: as `pin`.
+    """
+    database = scan.database
+    if database is None:
+        return ""
+    downloads = database.update or bool(database.fetch and database.fetch.folder)
+    return pin(volume, plan.run, target, scan.name, downloads=downloads)
+
+
 def pinned(volume: Volume, run: str, target: str, scan: str) -> Path:
     """The link to the database version that a cell was given."""
     return Path(database_link(str(volume.cell(run, target, scan))))
@@ -180,6 +195,18 @@ def discard(volume: Volume, scan: str, key: str) -> None:
     """Remove what a refresh left unfinished."""
     remove(incoming_folder(volume, scan, key))
     remove(fetched_folder(volume, scan, key))
+
+
+def sweep(volume: Volume, scan: str, before: datetime) -> None:
+    """Remove what refreshes left that were cut off before a moment, or that a scanner failed to load what was fetched.
+
+    The latter stays at first, because its Workflow can be retried.
+    """
+    folder = volume.databases(scan)
+    for entry in (left for name in (INCOMING, FETCHED, REFRESHING, _NEXT) for left in folder.glob(f"{name}*")):
+        with suppress(FileNotFoundError):
+            if entry.lstat().st_mtime < before.timestamp():
+                remove(entry)
 
 
 def _safe(key: str) -> str:
@@ -206,7 +233,7 @@ def _name_it(incoming: Path, name: str) -> str:
 
 
 def _prune(volume: Volume, scan: str, before: datetime, *, now: datetime, replaced: str) -> None:
-    """Remove versions that were replaced before this moment, and what refreshes cut off before it left behind.
+    """Remove versions that were replaced before this moment, and what refreshes left behind before it.
 
     A version is replaced when the next one is committed. One whose name is from the future, as a clock that was wrong
     gives it, would not be for years: it goes with the second commit after it. Folders that are not named like ours are
@@ -220,10 +247,7 @@ def _prune(volume: Volume, scan: str, before: datetime, *, now: datetime, replac
     for version in old:
         if version not in held:
             remove(folder / version)
-    for entry in (left for name in (INCOMING, FETCHED, REFRESHING, _NEXT) for left in folder.glob(f"{name}*")):
-        with suppress(FileNotFoundError):
-            if entry.lstat().st_mtime < before.timestamp():
-                remove(entry)
+    sweep(volume, scan, before)
 
 
 def _version(name: str) -> tuple[datetime, int, str] | None:

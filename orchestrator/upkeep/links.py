@@ -38,7 +38,7 @@ def hold(plan: Plan, target_id: str, volume: Volume) -> bool:
     """
     blob = volume.blob(plan.targets_by_id[target_id].digest)
     for cell in plan.cells_by_target.get(target_id, ()):
-        if cell.decision is not Decision.RUN:
+        if not cell.runs or cell.source is not None:
             continue
         link = volume.tarball(plan.run, cell.target, cell.scan)
         link.parent.mkdir(parents=True, exist_ok=True)

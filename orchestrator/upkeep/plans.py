@@ -6,9 +6,11 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.argo.names import shard_number
-from orchestrator.errors import UsageError
+from orchestrator.errors import NotKnownError, UsageError
+from orchestrator.kit.sources import suggest
 from orchestrator.model import Plan
-from orchestrator.model.documents import encode, read
+from orchestrator.model.documents import DocumentError, encode, read
+from orchestrator.model.plan import contradiction
 from orchestrator.upkeep.room import lay_by
 from orchestrator.volume.layout import Volume, write_atomic
 
@@ -26,7 +28,10 @@ def write_plan(plan: Plan, volume: Volume) -> None:
 
     Raises:
         PlanExists: there is another plan of that run. Plans are immutable: records and results refer to them.
+        UsageError: its parts contradict each other.
     """
+    if wrong := contradiction(plan):
+        raise UsageError(f"the plan of run {plan.run} contradicts itself: {wrong}; make it again")
     whole, parts = volume.plan(plan.run), volume.plan_parts(plan.run)
     path = parts / f"{shard_number(plan.part.number)}.json" if plan.part else whole
     known = read(path, Plan) if path.exists() else None
@@ -71,17 +76,19 @@ def read_plan(run: str, volume: Volume) -> Plan:
     whole = volume.plan(run)
     # By their numbers: the thousandth has more digits than those before it.
     parts = [] if whole.exists() else sorted(volume.plan_parts(run).glob("*.json"), key=lambda path: int(path.stem))
-    return _join([read(path, Plan) for path in parts]) if parts else read(whole, Plan)
+    plan = _join([read(path, Plan) for path in parts]) if parts else read(whole, Plan)
+    return _checked(plan, parts[0].parent if parts else whole)
 
 
 def find_plan(run: str, volume: Volume) -> Plan:
     """The plan of a run that a person names.
 
     Raises:
-        UsageError: there is no such run on the volume.
+        NotKnownError: there is no such run on the volume.
     """
     if not volume.plan(run).exists():
-        raise UsageError(f"no run {run!r} on {volume.root}: there is no {volume.plan(run)}")
+        known = (path.stem for path in volume.plan(run).parent.glob("*.json"))
+        raise NotKnownError(f"no run {run!r} on {volume.root}{suggest(run, known)} (there is no {volume.plan(run)})")
     return read_plan(run, volume)
 
 
@@ -96,7 +103,15 @@ def read_part(run: str, part: str, volume: Volume) -> Plan:
     Raises:
         DocumentError: there is none, or it is damaged.
     """
-    return read(volume.plan_parts(run) / f"{part}.json", Plan)
+    path = volume.plan_parts(run) / f"{part}.json"
+    return _checked(read(path, Plan), path)
+
+
+def _checked(plan: Plan, origin: Path) -> Plan:
+    """A plan that was read, unless its parts contradict each other."""
+    if wrong := contradiction(plan):
+        raise DocumentError(f"{origin}: the plan contradicts itself: {wrong}")
+    return plan
 
 
 def end_part(plan: Plan, volume: Volume) -> Plan | None:

@@ -55,7 +55,7 @@ def usable(scan: Scan, volume: Volume, now: datetime | None = None) -> str:
     if facts is None or facts.recipe != recipe_of(scan) or made is None:
         return ""
     age = (now or datetime.now(UTC)) - made
-    return version if -_AHEAD <= age < timedelta(seconds=database.max_age) else ""
+    return version if age >= -_AHEAD and not database.is_due(age.total_seconds()) else ""
 
 
 def due(scans: Iterable[Scan], volume: Volume) -> tuple[str, ...]:

@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 import time
 from contextlib import suppress
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.errors import PermanentError
 from orchestrator.images.tarball.shared import forget_evicted
+from orchestrator.kit.removal import remove_quietly
+from orchestrator.kit.trees import TreeSize, measure
+from orchestrator.model import Plan
+from orchestrator.model.documents import read
+from orchestrator.upkeep.claims import claims
 from orchestrator.upkeep.leftovers import clear_cut_off
 from orchestrator.upkeep.links import evict, release, remove_unused
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from orchestrator.model import Plan
     from orchestrator.volume.layout import Volume
 
 #: Seconds that a blob without links is left alone: it may have just been pulled, and its cells start any moment.
@@ -37,7 +44,7 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class _Cached(NamedTuple):
-    """A blob that nobody has a link to."""
+    """A blob that nobody has a link to, or a copy."""
 
     used: float
     size: int
@@ -45,10 +52,12 @@ class _Cached(NamedTuple):
 
 
 def make_room(plan: Plan, wanted: Iterable[str], volume: Volume, *, now: float | None = None) -> int:
-    """Remove cached blobs until those that a Workflow is about to pull fit the volume and its budget.
+    """Remove cached blobs until those that a run is about to pull fit the volume and its budget.
+
+    Copies of what lies elsewhere on this machine (`kept/`) count, too, and go where the blobs are not enough.
 
     Args:
-        plan: of the run; its limits have the budget.
+        plan: of the run; its limits have the budget. Copies that it reads stay.
         wanted: ids of the targets that are about to be pulled; their blobs stay when they are there.
         volume: where the blobs lie.
         now: seconds since 1970, instead of the clock.
@@ -63,15 +72,18 @@ def make_room(plan: Plan, wanted: Iterable[str], volume: Volume, *, now: float |
     sizes = {target.digest: target.size or 0 for target in targets if target.digest}
     missing = sum(size for digest, size in sizes.items() if volume.blob(digest).name not in present)
     budget = plan.limits.volume_bytes
-    short = max(taken + missing - budget if budget else 0, missing - _free(volume))
-    return _remove(volume, cached, short, before=(now or time.time()) - IDLE)
+    copied, copies = _look_at_copies(plan, volume)
+    short = max(taken + copied + missing - budget if budget else 0, missing - _free(volume))
+    before = (now or time.time()) - IDLE
+    freed = _remove(volume, cached, short, before=before)
+    return freed + _remove_copies(volume, copies, short - freed, before=before)
 
 
 def reclaim(plan: Plan, needed: int, volume: Volume) -> int:
     """Make room on a full volume.
 
-    First goes what the scanners of runs left that were cut off, then cached blobs, then those of this run's images
-    whose cells all ended well.
+    First goes what the scanners of runs left that were cut off, then cached blobs, then copies of what lies elsewhere
+    on this machine, then the blobs of this run's images whose cells all ended well.
 
     Args:
         plan: of the run that needs room.
@@ -90,6 +102,7 @@ def reclaim(plan: Plan, needed: int, volume: Volume) -> int:
     waiting = {target for target, _ in unsound_cells(plan, volume, held)}
     keep = {volume.blob(plan.targets_by_id[id_].digest).name for id_ in waiting}
     freed += _remove(volume, _look(volume, keep)[1], needed - freed, before=time.time() - _URGENT)
+    freed += _remove_copies(volume, _look_at_copies(plan, volume)[1], needed - freed, before=time.time() - IDLE)
     return freed if freed >= needed else freed + evict(plan, held - waiting, volume)
 
 
@@ -180,6 +193,51 @@ def _remove(volume: Volume, cached: Iterable[_Cached], needed: int, *, before: f
             freed += each.size
     if freed:
         forget_evicted(volume.layers, _folder(volume))
+    return freed
+
+
+def _look_at_copies(plan: Plan, volume: Volume) -> tuple[int, list[_Cached]]:
+    """Bytes of all copies, and those that a plan does not read, the one used longest ago first."""
+    read = _copies_of(plan)
+    taken, found = 0, []
+    with suppress(FileNotFoundError):
+        for path in volume.kept.iterdir():
+            with suppress(FileNotFoundError):
+                status = path.lstat()
+                size = status.st_blocks * _BLOCK
+                if stat.S_ISDIR(status.st_mode):
+                    size += measure([path], TreeSize(sys.maxsize, sys.maxsize)).disk
+                taken += size
+                if path.name not in read and not path.name.startswith("."):
+                    found.append(_Cached(status.st_mtime, size, path))
+    return taken, sorted(found)
+
+
+def _copies_of(plan: Plan) -> set[str]:
+    """Names of the copies that a plan reads, and of other things."""
+    return {PurePosixPath(target.pull).name for target in plan.targets}
+
+
+def _copies_in_use(volume: Volume) -> set[str]:
+    """Names of the copies that runs at work read: these may come to them hours after they were planned."""
+    found = set[str]()
+    for claim in claims(volume):
+        with suppress(PermanentError, OSError):  # what has no plan that can be read does not continue
+            found |= _copies_of(read(volume.plan(claim.run), Plan))
+    return found
+
+
+def _remove_copies(volume: Volume, copies: Sequence[_Cached], needed: int, *, before: float) -> int:
+    """Remove copies not used since a moment, until as many bytes are free as are needed."""
+    freed = 0
+    old = [each for each in copies if each.used < before] if needed > 0 else []
+    used = _copies_in_use(volume) if old else ()
+    for each in old:
+        if freed >= needed:
+            break
+        if each.path.name not in used:
+            remove_quietly(each.path)
+            freed += 0 if os.path.lexists(each.path) else each.size
     return freed
 
 

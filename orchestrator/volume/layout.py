@@ -11,10 +11,12 @@ kept/<tool>-<hex>.tar, dir-<hex>.git         copies of images of this machine's 
 runs/<run>/<target>/<scan>/image.tar         hard link to the blob
 runs/<run>/<target>/<scan>/checkout/         the files of a repository, unpacked out of it
 runs/<run>/<target>/<scan>/layers/           the files of an image's layers, for a scan that names them (local engine)
+runs/<run>/<target>/<scan>/sbom.json         a stored SBOM, for a scan that reads it in place of the image
 runs/<run>/<target>/<scan>/report.json       what the scanner wrote
 runs/<run>/<target>/<scan>.record.json       what we know of the cell; outside what its scanner can write
 runs/<run>/.lock                             held by a local engine, and while a run is begun or ended
 runs/<run>/.reserve                          room for the results, given back when the run ends
+sboms/<algorithm>-<hex>/                     what was catalogued of an image, for scans that read it in its place
 feeds/                                       what is known of vulnerabilities elsewhere, put there by the operator
 results/<run>/ledger.json, findings.*, merged.*, bom.cdx.json, report.html, summary.md
 suppression/first-used/<rule>                when an ignore rule without an expiry was first used
@@ -46,6 +48,8 @@ PRIVATE = 0o640
 PUBLIC = 0o644
 #: In a cell's folder: the link to its target's tarball, and the folders with a repository's files, or an image's.
 TARBALL, CHECKOUT, UNPACKED = "image.tar", "checkout", "layers"
+#: In the folder of a cell that reads a stored SBOM in place of its image: that SBOM.
+SBOM = "sbom.json"
 #: How the names of the folders begin in which the local engine runs the attempts at a cell.
 ATTEMPT = "attempt-"
 #: Files that `atomic_file` is writing, or was when it was killed.
@@ -54,12 +58,14 @@ TEMPORARY = ".*.tmp"
 STORE = "store.sqlite3"
 #: In the folder of a run.
 LOCK = ".lock"
+#: Beside it: somebody wants the run to end.
+CANCEL = ".cancel"
 #: File in a cell's folder: how old its image may be, where that differs from the scan's own parameter.
 MAX_AGE = "max-age"
 #: File in a cell's folder: its scanner was ended, because it took longer than it may.
 TIMED_OUT = "timed-out"
 #: Names in a cell's folder that no report can have.
-TAKEN = frozenset({TARBALL, CHECKOUT, UNPACKED, MAX_AGE, TIMED_OUT})
+TAKEN = frozenset({TARBALL, CHECKOUT, UNPACKED, SBOM, MAX_AGE, TIMED_OUT})
 #: How the folders begin that a refresh of a database fills: with what was fetched, and with the new version.
 FETCHED, INCOMING = ".fetched-", ".incoming-"
 _VERSION = re.compile(r"(\d{8}T\d{6}Z)(?:-\d{1,9})?")
@@ -157,6 +163,10 @@ class Volume:
         """The cell's link to its target's tarball."""
         return self.cell(run, target, scan) / TARBALL
 
+    def sbom(self, run: str, target: str, scan: str) -> Path:
+        """The SBOM that a cell reads in place of its image."""
+        return self.cell(run, target, scan) / SBOM
+
     def checkout(self, run: str, target: str, scan: str) -> Path:
         """The folder with a repository's files, for one cell."""
         return self.cell(run, target, scan) / CHECKOUT
@@ -190,6 +200,24 @@ class Volume:
         """The file that keeps room for the results of a run."""
         return self.run(run) / ".reserve"
 
+    @property
+    def all_sboms(self) -> Path:
+        """The folder of stored SBOMs; see `orchestrator.volume.sboms`."""
+        return self.root / "sboms"
+
+    def sboms(self, digest: str) -> Path:
+        """The folder of the SBOMs of an image's platform."""
+        return self.all_sboms / _safe(digest.replace(":", "-", 1))
+
+    @property
+    def deletions(self) -> Path:
+        """The folder that says which results somebody deleted."""
+        return self.root / "deletions"
+
+    def deletion(self, target: str) -> Path:
+        """The file that says so of a target."""
+        return self.deletions / f"{_safe(target)}.json"
+
     def feed(self, name: str) -> Path:
         """A file that somebody else wrote of vulnerabilities (EPSS, KEV), and that policies ask for."""
         return self.root / "feeds" / _safe(name)
@@ -210,7 +238,7 @@ class Volume:
 
 
 @contextmanager
-def atomic_file(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, mode: int = PRIVATE, last: bool = True) -> Iterator[BinaryIO]:
     """Write a file that appears under its name only when whole: temporary name, fsync, rename, fsync of the folder.
 
     When the block raises, nothing is left. The temporary name is hidden (`.<name>.<random>.tmp`) and beside the
@@ -221,15 +249,11 @@ def atomic_file(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
         path: its name in the end.
         mode: the most it is open to; the user's umask takes away from it, but from what nobody may write to: tarballs
             and databases are read by scanners of other users.
+        last: False where others follow in the same folder, which is made durable (`sync_folder`) when all are there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name[:_MOST_NAME]}.{secrets.token_hex(8)}.tmp")
-    # The kernel lays the umask over the mode: nobody can ask for the umask without changing it for a moment.
-    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    temporary, file = begin_file(path, mode)
     try:
-        with os.fdopen(descriptor, "w+b") as file:
-            with suppress(OSError):
-                try_lock(descriptor)
+        with file:
             yield file
             file.flush()
             if not mode & _WRITE:
@@ -239,7 +263,19 @@ def atomic_file(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    if last:
+        sync_folder(path.parent)
+
+
+def begin_file(path: Path, mode: int = PRIVATE) -> tuple[Path, BinaryIO]:
+    """The temporary name of a file as `atomic_file` writes it, and the file, open and locked."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name[:_MOST_NAME]}.{secrets.token_hex(8)}.tmp")
+    # The kernel lays the umask over the mode: nobody can ask for the umask without changing it for a moment.
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    with suppress(OSError):
+        try_lock(descriptor)
+    return temporary, os.fdopen(descriptor, "w+b")
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
@@ -248,8 +284,8 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
         file.write(data)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in this folder survive a power cut."""
+def sync_folder(folder: Path) -> None:
+    """Make renames in this folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -24,6 +24,12 @@ BENCHMARKS = (
     "scheduler",
     "html",
     "page",
+    "put",
+    "events",
+    "service",
+    "subscribers",
+    "churn",
+    "sboms",
 )
 
 

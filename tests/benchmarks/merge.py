@@ -24,9 +24,9 @@ from typing import NamedTuple
 from orchestrator.analysis.ages import Ages
 from orchestrator.analysis.feeds import read_feeds
 from orchestrator.analysis.merge import CellFindings, merge
-from orchestrator.analysis.pipeline import seldom_collected
 from orchestrator.analysis.policy import Judge
 from orchestrator.analysis.suppression.apply import Suppressor
+from orchestrator.kit.collecting import seldom_collected
 from orchestrator.model import (
     Finding,
     IgnoreRule,
@@ -77,7 +77,8 @@ class Stages:
         suppression = _suppression()
         created = spell_time(NOW)
         self._suppressor = Suppressor(suppression, now=NOW, first_used={})
-        self._ages = Ages(volume, created)
+        self._ages = stack.enter_context(Ages(volume, created))
+        stack.callback(self._ages.settle)
         self._judge = Judge(policy, now=NOW, feeds=read_feeds(volume, policy))
         folder = volume.results("run-1")
         parquet, csv = (stack.enter_context(atomic_file(folder / name)) for name in ("merged.parquet", "merged.csv"))
@@ -91,7 +92,10 @@ class Stages:
         return work._replace(rows=self._suppressor.apply(row.references, row.owners, row.digest, work.rows))
 
     def ages(self, work: Work) -> Work:
-        return work._replace(rows=self._ages.date(work.target.references, "linux/amd64", work.rows, frozenset(SCANS)))
+        found: dict[str, frozenset[str]] = {}
+        self._ages.gather(work.rows, found)
+        dates = self._ages.remember(work.target.references, "linux/amd64", found, frozenset(SCANS))
+        return work._replace(rows=self._ages.dated(work.rows, dates))
 
     def policy(self, work: Work) -> Work:
         return work._replace(rows=self._judge.look(work.target.owners, work.rows))

@@ -42,18 +42,19 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="store-") as folder:
         volume = Volume(Path(folder) / "volume")
-        _write_runs(volume, options.targets)
+        write_runs(volume, options.targets)
         for name in options.on:
             if name != "sqlite" and find("postgres" if name == "postgresql" else "mariadbd") is None:
                 print(f"skipped: {name} is not there\n")
                 continue
-            with _database(name, Path(folder)) as url, Store(url) as store:
+            with database(name, Path(folder)) as url, Store(url) as store:
                 _measure(name, url, store, volume, options.targets)
     return 0
 
 
 @contextmanager
-def _database(name: str, folder: Path) -> Iterator[str]:
+def database(name: str, folder: Path) -> Iterator[str]:
+    """The URL of an empty database."""
     if name == "sqlite":
         yield f"sqlite:///{folder / 'store.sqlite3'}"
         return
@@ -61,7 +62,8 @@ def _database(name: str, folder: Path) -> Iterator[str]:
         yield server.create("store")
 
 
-def _write_runs(volume: Volume, targets: int) -> None:
+def write_runs(volume: Volume, targets: int) -> None:
+    """The three runs."""
     chance = random.Random(1)
     pool = [_fact(number) for number in range(50_000)]
     found = [chance.sample(pool, EACH) for _ in range(targets)]
@@ -100,7 +102,7 @@ def _measure(name: str, url: str, store: Store, volume: Volume, targets: int) ->
         seconds, busy = time.perf_counter() - begin, time.process_time() - busy
         rates = f"{taken.cells / seconds:,.0f} | {taken.findings / seconds:,.0f}"
         print(f"| {what} | {taken.cells:,} | {taken.findings:,} | {seconds:.2f} | {busy:.2f} | {rates} |")
-    _gather_statistics(url)
+    gather_statistics(url)
     chance = random.Random(2)
     questions: dict[str, Callable[[], object]] = {
         "stale: 1,000 oldest, half are stale": lambda: store.stale(AGES, day(7.5)),
@@ -122,7 +124,7 @@ def _measure(name: str, url: str, store: Store, volume: Volume, targets: int) ->
     print(flush=True)
 
 
-def _gather_statistics(url: str) -> None:
+def gather_statistics(url: str) -> None:
     """What a server does by itself a minute later."""
     engine = make_engine(parse_url(url)).execution_options(isolation_level="AUTOCOMMIT")
     statements = {"postgresql": ["VACUUM ANALYZE"], "sqlite": []}

@@ -7,8 +7,6 @@ that are all of one package, and of BOMs. Each kind runs in a process of its own
 """
 
 import argparse
-import multiprocessing
-import resource
 import sys
 import tempfile
 import time
@@ -22,6 +20,7 @@ from orchestrator.results.costs import POD_MEMORY
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.volume.layout import Volume
 from tests.aggregation import make_plan, put_record, put_report
+from tests.benchmarks.apart import apart, peak
 
 _HEAD = '"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"tools":[{"name":"syft"}]}'
 
@@ -110,16 +109,9 @@ def main() -> int:
 
 def measure(name: str, part: float) -> Measured:
     """Aggregate the reports of a kind, or this part of each, in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
     with tempfile.TemporaryDirectory(prefix="worst-") as folder:
-        for target in (_prepare, _measure):  # what makes them takes memory as well
-            process = context.Process(target=target, args=(Path(folder), name, part, sender))
-            process.start()
-            if target is _measure:
-                measured: Measured = receiver.recv()
-            process.join()
-    return measured
+        apart(_prepare, Path(folder), name, part)  # so that making them leaves nothing in the memory that is measured
+        return apart(_measure, Path(folder), name)
 
 
 def _plan(kind: Kind) -> Plan:
@@ -130,7 +122,7 @@ def _plan(kind: Kind) -> Plan:
     return make_plan(scans=scans)
 
 
-def _prepare(root: Path, name: str, part: float, _sender) -> None:
+def _prepare(root: Path, name: str, part: float) -> None:
     kind = KINDS[name]
     plan, volume = _plan(kind), Volume(root)
     for number, scan in enumerate(plan.scans):
@@ -139,16 +131,15 @@ def _prepare(root: Path, name: str, part: float, _sender) -> None:
         put_record(volume, plan, plan.targets[0].id, scan.name)
 
 
-def _measure(root: Path, name: str, _part: float, sender) -> None:
+def _measure(root: Path, name: str) -> Measured:
     plan = _plan(KINDS[name])
     begin = time.process_time()
     ledger = aggregate(plan, Volume(root))
     seconds = time.process_time() - begin
     accepted = {row.scan for row in ledger.rows if row.outcome is Outcome.OK}
     size = sum(path.stat().st_size for path in root.glob("runs/*/*/*/report.json") if path.parent.name in accepted)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     findings = sum(row.findings or 0 for row in ledger.rows)
-    sender.send(Measured(len(accepted), len(ledger.rows) - len(accepted), findings, size, seconds, peak))
+    return Measured(len(accepted), len(ledger.rows) - len(accepted), findings, size, seconds, peak())
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@
 | `scanners` | scanners of the runs, good and bad ones |
 | `local_bench`, `local_faults` | runs of the local engine in a process of its own, and what is done to them |
 | `clock` | a clock of the day that steps |
+| `stores` | a database of all runs that is away while one is active |
 | `cluster_bench` | what runs in the cluster scan, and what a trial there is |
 | `cluster_faults`, `cluster_storage` | what is done to runs in the cluster: to processes, to what is read |
 | `table` | fault × layout → outcome, printed at the end |

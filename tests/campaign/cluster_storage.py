@@ -14,6 +14,7 @@ from orchestrator.images.registry.client import RegistryClient
 from orchestrator.model import Blob
 from tests.campaign.cluster_bench import DATED, FRESH, MIRROR, ClusterBench, ClusterTrial, image_for
 from tests.campaign.expected import ALL, Expected
+from tests.campaign.stores import store_away
 from tests.cluster import faults
 from tests.cluster.state import NODE_IP
 from tests.e2e.site import CACHE, await_
@@ -102,6 +103,14 @@ def mirror(_: ClusterBench) -> Iterator[None]:
             thread.join()
 
 
+@contextmanager
+def database_away(bench: ClusterBench) -> Iterator[None]:
+    """The database of all runs, which no pod of a run asks."""
+    bench.site.folder.joinpath("store").mkdir(exist_ok=True)
+    with store_away(bench.site.volume, NODE_IP, bench.site.folder / "store"):
+        yield
+
+
 _DATED = ("finds", DATED)
 TRIALS = (
     ClusterTrial(
@@ -124,4 +133,5 @@ TRIALS = (
     ClusterTrial(
         "database refresh failing, one is there", scans=_DATED, images=(image_for(DATED),), alone=True,
     ),
+    ClusterTrial("store away", during=database_away, alone=True),
 )  # fmt: skip

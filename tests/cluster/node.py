@@ -30,6 +30,8 @@ address = "{state.socket}"
 restrict_oom_score_adj = true   # a virtual machine's root may not be allowed to lower it
 netns_mounts_under_state_dir = true
 sandbox_image = "{containers.PAUSE}"
+[plugins."io.containerd.grpc.v1.cri".registry]
+config_path = "{state.registries}"
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "{PLUGINS}"
 conf_dir = "{state.folder}/cni"

@@ -49,6 +49,11 @@ class State:
         """For hostPath volumes of tests."""
         return self.folder / "volumes"
 
+    @property
+    def registries(self) -> Path:
+        """How containerd reaches registries; read again for each pull."""
+        return self.folder / "registries"
+
     def log(self, name: str) -> Path:
         """What a process wrote."""
         return self.folder / "log" / f"{name}.log"

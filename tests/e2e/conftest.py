@@ -36,13 +36,20 @@ def cluster() -> None:
     os.environ["KUBECONFIG"] = str(State(default_folder()).kubeconfig)
 
 
-#: Files whose tests need `mirror`: there is one port 80, so they are on one worker.
-_MIRRORED = {"test_command.py", "test_isolation.py", "test_nine_cells.py", "test_repositories.py"}
+#: Files of which all tests are on one worker: there is one port 80 for `mirror`, and one controller of resources acts.
+_TOGETHER = {
+    "test_isolation.py": "mirror",
+    "test_nine_cells.py": "mirror",
+    "test_repositories.py": "mirror",
+    "test_controller.py": "controller",
+    "test_helm.py": "controller",
+    "test_source_flow.py": "controller",
+}
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Grouped:
-    """A file stays on one worker, and all files that need `mirror` on the same."""
-    return Grouped(config, log, lambda nodeid: "mirror" if file_of(nodeid) in _MIRRORED else file_of(nodeid))
+    """A file stays on one worker, and so do those that share what there is once."""
+    return Grouped(config, log, lambda nodeid: _TOGETHER.get(file_of(nodeid), file_of(nodeid)))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from orchestrator.catalog.loading import templates_folder
+from orchestrator.kit.own import templates_folder
 from orchestrator.model import Ledger, Outcome
 from tests.cluster import databases
 from tests.integration import nine_cells

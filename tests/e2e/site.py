@@ -18,6 +18,7 @@ import yaml
 
 from orchestrator.api import plan as plan_api
 from orchestrator.cluster.client import Cluster
+from orchestrator.config.cache import service_name
 from orchestrator.results import read_findings, read_ledger
 from orchestrator.volume.layout import Volume
 from tests.cluster.images import by_tag
@@ -48,12 +49,14 @@ class Site:
         folder: with the configuration and what it names.
         storage: the folder of the node that is its volume.
         upstream: what its cache reads.
+        cache: name of the first cache.
     """
 
     namespace: str
     folder: Path
     storage: Path
     upstream: Upstream
+    cache: str = CACHE
 
     @property
     def config(self) -> Config:
@@ -65,7 +68,7 @@ class Site:
     @property
     def cache_url(self) -> str:
         """Where this machine reaches the cache."""
-        return f"http://{self.kubectl('get', 'service', CACHE, '-o', 'jsonpath={.spec.clusterIP}')}:5000"
+        return f"http://{self.kubectl('get', 'service', self.cache, '-o', 'jsonpath={.spec.clusterIP}')}:5000"
 
     @property
     def volume(self) -> Volume:
@@ -154,7 +157,7 @@ def make_site(
     (folder / "images.lock").write_text(by_tag())
     for scan, template in (templates or {}).items():
         (folder / f"{scan}.yaml").write_text(yaml.safe_dump(dict(template), sort_keys=False))
-    site = Site(name, folder, storage, upstream)
+    site = Site(name, folder, storage, upstream, service_name(config["cache"][0]["upstream"]))
     try:
         _install(site)
         yield site
@@ -192,7 +195,7 @@ def _install(site: Site) -> None:
     site.kubectl("create", "secret", "generic", SECRET, "--type=kubernetes.io/basic-auth", *login)
     rendered = site.scanmatrix("install", "--render")
     run("kubectl", "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=rendered)
-    site.kubectl("rollout", "status", f"deployment/{CACHE}", "--timeout=120s")
+    site.kubectl("rollout", "status", f"deployment/{site.cache}", "--timeout=120s")
     claim = "jsonpath={.status.phase}"
     await_(
         lambda: site.kubectl("get", "pvc", "scanmatrix", "-o", claim) == "Bound", 60, "the volume's claim to be bound"

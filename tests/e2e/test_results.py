@@ -90,7 +90,7 @@ def test_results_are_brought_here_and_acted_on(site: Site, run: str):
     assert {path.name for path in (site.folder / "fetched" / "results" / run).iterdir()} == set(FILES)
     shown = json.loads(results(site, "show", "--suppressed", "--output", "json"))["findings"]
     assert sorted(row["suppressed"] for row in shown) == ["", "ignored"]
-    (listed,) = json.loads(results(site, "list", "--output", "json"))
+    (listed,) = json.loads(results(site, "list", "--output", "json"))["runs"]
     assert (listed["open"], listed["suppressed"], listed["passed"]) == ({"critical": 1}, 1, False)
     assert {row["status"] for row in json.loads(results(site, "diff", "--output", "json"))["differences"]} == {"new"}
     assert len(json.loads(results(site, "who-has", "CVE-2021-44228", "--output", "json"))["findings"]) == 2

@@ -68,22 +68,32 @@ class KubeApi:
         return 200, json.dumps({"items": found[begin : begin + limit], "metadata": metadata}).encode()
 
     def change(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-        """Create, merge into, or delete a Workflow."""
+        """Create, merge into, or delete an object."""
         self.changes.append((method, path.rpartition("/workflows")[2].strip("/")))
+        for pattern, status in self.faults.items():
+            if re.search(pattern, f"{method} {path}"):
+                return status, json.dumps({"kind": "Status", "message": f"told to answer {status}"}).encode()
         if method == "POST":
+            kind = path.rpartition("/")[2]
+            there = self.workflows if kind == "workflows" else self.others.setdefault(kind, [])
             made = {"status": {"phase": "Running"}} | json.loads(body)
-            if any(each["metadata"]["name"] == made["metadata"]["name"] for each in self.workflows):
+            if any(each["metadata"]["name"] == made["metadata"]["name"] for each in there):
                 return 409, b'{"message": "exists", "reason": "AlreadyExists"}'
-            self.workflows.append(made)
+            made["metadata"].setdefault("uid", f"uid-{made['metadata']['name']}")
+            made["metadata"].setdefault("namespace", path.split("/")[-2])
+            there.append(made)
             return 201, json.dumps(made).encode()
-        found = next((each for each in self.workflows if each["metadata"]["name"] == path.rpartition("/")[2]), None)
+        kind, name = path.split("/")[-2:]
+        there = self.workflows if kind == "workflows" else self.others.get(kind, [])
+        found = next((each for each in there if each["metadata"]["name"] == name), None)
         if found is None:
             return 404, b'{"message": "not found"}'
         if method == "DELETE":
-            self.workflows.remove(found)
+            there.remove(found)
         else:
             for key, value in json.loads(body).items():
-                found[key] = {**found.get(key, {}), **value}
+                merged = {**found.get(key, {}), **value}
+                found[key] = {name: each for name, each in merged.items() if each is not None}
         return 200, json.dumps(found).encode()
 
     def _next_watch(self) -> bytes:
@@ -143,7 +153,11 @@ def serve(folder: Path) -> Iterator[tuple[KubeApi, Path]]:
         def log_message(self, *_: object) -> None:
             """Quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """A client that is killed is none."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     path = folder / "kubeconfig"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from orchestrator.catalog.loading import templates_folder
+from orchestrator.kit.own import templates_folder
 from tests.tools.images import Image, Index, layer
 from tests.tools.samples import EICAR
 

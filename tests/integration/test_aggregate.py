@@ -15,13 +15,23 @@ from cyclonedx.validation.json import JsonStrictValidator
 from orchestrator.argo.log_archive import FILES
 from orchestrator.errors import VolumeFullError
 from orchestrator.findings import trivy
-from orchestrator.model import Cell, CellRecord, Decision, Name, Outcome, Policy, Severity
+from orchestrator.model import Cell, CellRecord, Database, Decision, Name, Outcome, Policy, Severity
 from orchestrator.results.ledger import read_ledger
 from orchestrator.results.tables.reading import explode_references, ledger_frame, read_findings, read_findings_csv
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.upkeep.plans import write_plan
 from orchestrator.volume.layout import Volume
-from tests.aggregation import CLEAN, ENDED, STARTED, make_plan, make_target, put_clean_run, put_record, put_report
+from tests.aggregation import (
+    CLEAN,
+    ENDED,
+    SCANS,
+    STARTED,
+    make_plan,
+    make_target,
+    put_clean_run,
+    put_record,
+    put_report,
+)
 from tests.filesystems import fill_up, small_filesystem
 
 
@@ -406,11 +416,18 @@ def test_what_the_results_do_not_fit_is_said_and_nothing_is_left(volume):
         assert list(volume.results(plan.run).iterdir()) == []
 
 
-def test_a_database_from_before_the_run_is_noted_with_its_age(volume):
-    plan = make_plan()  # of 09:00
+def test_a_database_that_was_due_for_a_newer_one_is_noted_with_its_age(volume):
+    databases = {
+        "general": Database(refresh=("get",)),
+        "dependency": Database(refresh=("get",)),
+        "virus": Database(refresh=("get",)),
+        "sbom": Database(refresh=("get",), max_age=3600, update=False),
+    }
+    scans = tuple(msgspec.structs.replace(scan, database=databases.get(scan.name)) for scan in SCANS)
+    plan = make_plan(scans=scans)  # of 09:00
     put_clean_run(volume, plan)
     written = datetime(2025, 3, 1, 10, 30, tzinfo=UTC).timestamp()
-    for scan, version in (("general", "20250228T090000Z"), ("dependency", "20250301T090000Z-1"), ("virus", "by-hand")):
+    for scan, version in (("general", "20250228T090000Z"), ("dependency", "20250228T090001Z-1"), ("virus", "by-hand")):
         put_record(volume, plan, "app-1", scan, msgspec.structs.replace(ENDED, database_version=version))
         for report in volume.cell(plan.run, "app-1", scan).iterdir():
             os.utime(report, (written, written))
@@ -429,11 +446,11 @@ def test_a_database_from_before_the_run_is_noted_with_its_age(volume):
     )
     rows = {row.scan: row for row in aggregate(plan, volume).rows}
     assert rows["general"].database_age == 25.5 * 3600
-    assert "stale since 2025-02-28T09:00:00Z" in rows["general"].note
-    assert (rows["dependency"].database_age, rows["dependency"].note) == (1.5 * 3600, "")
+    assert rows["general"].note == "database stale since 2025-02-28T09:00:00Z: its refresh failed in this run"
+    assert (rows["dependency"].database_age, rows["dependency"].note) == (25.5 * 3600 - 1, "")  # young enough
     assert (rows["virus"].database_age, rows["virus"].note) == (None, "")
     assert (rows["sbom"].outcome, rows["sbom"].database_age) == (Outcome.FAILED, 24 * 3600)
-    assert "stale" in rows["sbom"].note
+    assert rows["sbom"].note == "database stale since 2025-02-28T10:00:00Z: this run was to download none"
     assert "stale since" in (volume.results(plan.run) / "summary.md").read_text()
     assert ledger_frame(read_ledger(volume, plan.run))["database_age"].isna().sum() == 2
 

@@ -1,5 +1,6 @@
 """What is rendered, before the judge of the real thing: `argo lint --offline`."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -8,10 +9,13 @@ import yaml
 
 from orchestrator.config.loading import default_config
 from orchestrator.workflows import ManifestKind, render
+from orchestrator.workflows.jobs import compiled
 from orchestrator.workflows.manifests import results, retry
 from tests.tools import require
 from tests.unit.config.test_times import BAD, GOOD, STRICTER
 from tests.unit.workflows.examples import EXAMPLES, example, names, variants
+from tests.unit.workflows.jobs import config_of, job, order_of
+from tests.unit.workflows.test_jobs import EXPRESSIONS, IMAGE, WHOLE
 from tests.unit.workflows.test_repositories import TOKENS, mixed
 
 
@@ -102,3 +106,11 @@ def test_schedules_are_judged_as_argo_judges_them(lint):
     assert_clean(lint(*(manifest(number, each) for number, each in enumerate([*GOOD, *STRICTER]))))
     found = lint(*(manifest(number, each) for number, each in enumerate(BAD))).stdout
     assert [each for number, each in enumerate(BAD) if f'"cron-{number}"' not in found] == []
+
+
+def test_jobs_of_events(lint, tmp_path):
+    config = config_of(tmp_path)
+    words = "\n".join(f"    - {json.dumps(text)}" for text in EXPRESSIONS)
+    tricky = job(f"- image: {IMAGE}\n  cmd: [show]\n  args:\n{words}")
+    made = [compiled(order_of(text), config).workflow for text in (WHOLE, tricky)]
+    assert_clean(lint(*map(yaml.safe_dump, made)))

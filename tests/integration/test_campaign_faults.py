@@ -10,20 +10,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from orchestrator.config.loading import default_config
 from orchestrator.inventory import Entry
 from orchestrator.model import Plan
 from orchestrator.results.ledger import read_ledger
+from orchestrator.upkeep.plans import read_plan
 from orchestrator.volume.layout import Volume
 from tests.campaign.expected import UNDISTURBED
 from tests.campaign.judge import judge
 from tests.campaign.local_bench import Undisturbed, images, resume, run_undisturbed, scans, start, survivors
 from tests.campaign.local_faults import IMAGES, TRIALS, LocalBench, Trial
 from tests.campaign.scanners import GOOD
+from tests.campaign.stores import store_away
 from tests.campaign.table import Tell, in_words
+from tests.integration.command import scanmatrix
 from tests.planned import plan_here
+from tests.tools import layouts, samples
 from tests.tools.proxy import Proxy
+from tests.tools.receivers import webhook
 from tests.tools.servers import Registry, start_registry
 from tests.tools.upstream import Upstream, start_upstream
 
@@ -90,9 +96,14 @@ def test_a_fault(bench: Bench, volume: Volume, tmp_path: Path, tell: Tell, trial
     same = bench.undisturbed.outcomes if trial.scans == GOOD and "database" not in trial.fault else None
     with trial.inflict(here):
         process = start(here.plan, volume, environment=here.environment)
+        trial.strike(here, process)
         _, said = process.communicate(timeout=300)
         assert survivors(volume.root) == []
-        if trial.ends:
+        if trial.cut:
+            assert process.returncode != 0
+            assert "Traceback" not in said
+            outcome = "cut off"
+        elif trial.ends:
             assert process.returncode == 3
             assert re.search(trial.ends, said), said
             assert "Traceback" not in said
@@ -101,9 +112,37 @@ def test_a_fault(bench: Bench, volume: Volume, tmp_path: Path, tell: Tell, trial
             assert process.returncode == 0, said
             assert judge(volume, here.plan, trial.expected, same) == []
             outcome = in_words(read_ledger(volume, here.plan.run))
-    if trial.expected != UNDISTURBED or trial.ends:
+    if trial.expected != UNDISTURBED or trial.ends or trial.cut:
         assert resume(here.plan, volume) == []
         after = UNDISTURBED if trial.expected.mended else trial.expected
         assert judge(volume, here.plan, after, same) == []
         outcome += f"; again: {in_words(read_ledger(volume, here.plan.run))}"
     tell(trial.fault, "local", outcome)
+
+
+@pytest.mark.campaign
+def test_the_store_is_away(tmp_path: Path, tell: Tell) -> None:
+    """Only who asks across runs needs it: owners hear of what changed when it is there again, once."""
+    volume = Volume(tmp_path / "scanmatrix-data")
+    layouts.write_archive(tmp_path / "web.tar", samples.system())
+    with webhook() as hook:
+        with store_away(volume, "127.0.0.1", tmp_path) as url:
+            route = {"owners": "team-a", "webhook": {"url": hook.url, "secret": "a-secret-of-ours"}}
+            config = {
+                "targets": [{"archive": "web.tar", "owner": "team-a", "scans": "root-user"}],
+                "notify": {"routes": [route]},
+                "store": {"url": url},
+            }
+            (tmp_path / "scanmatrix.yaml").write_text(yaml.safe_dump(config))
+            done = scanmatrix("run", "--run-id", "r1", cwd=tmp_path)
+            assert done.returncode == 0, done.stderr
+            assert "notifications: " in done.stderr
+            assert "Traceback" not in done.stderr
+            assert judge(volume, read_plan("r1", volume), UNDISTURBED) == []
+            assert hook.got == []
+        config["store"] = {"url": f"sqlite:///{tmp_path / 'never-away.sqlite3'}"}
+        (tmp_path / "scanmatrix.yaml").write_text(yaml.safe_dump(config))
+        for _ in range(2):
+            assert scanmatrix("results", "notify", "r1", cwd=tmp_path).returncode == 0
+        assert len(hook.got) == 1
+    tell("store away", "local", in_words(read_ledger(volume, "r1")))

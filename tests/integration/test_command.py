@@ -2,13 +2,17 @@
 
 import json
 import os
+import pty
+import select
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
 from orchestrator.argo.log_archive import FILES
-from tests.integration.command import scanmatrix
+from tests.integration.command import COMMAND, scanmatrix
 from tests.tools import layouts, samples
 from tests.tools.push import push
 from tests.tools.servers import Registry
@@ -126,9 +130,17 @@ def test_a_cell_that_fails_breaks_the_default_policy(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "words", [["run", "--resume"], ["status"], ["retry"], ["results", "show", "--run"]], ids=" ".join
+)
+def test_a_run_that_nobody_knows_has_a_status_of_its_own(folder: Path, words: list[str]) -> None:
+    assert scanmatrix("run", "web.tar", "--scan", "root-user", cwd=folder).returncode == 0
+    done = scanmatrix(*words, "no-such-run", cwd=folder)
+    assert (done.returncode, "no-such-run" in done.stderr) == (4, True), done.stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["run", "--resume", "no-such-run"], "no-such-run"),
         (["run", "web.tar", "--resume", "some-run"], "--resume some-run runs the plan of that run"),
         (["plan", "web.tar", "--target", "web.tar"], "not both"),
         (["plan", "--target", " "], "an empty --target matches nothing"),
@@ -229,7 +241,7 @@ def test_render_offline_plans_from_digests_alone(folder: Path) -> None:
 
 def test_templates_are_listed(tmp_path: Path) -> None:
     done = scanmatrix("templates", "--output", "json", cwd=tmp_path)
-    names = {scan["name"] for scan in json.loads(done.stdout)}
+    names = {scan["name"] for scan in json.loads(done.stdout)["scans"]}
     assert {
         "general", "dependency", "virus", "sbom", "secrets", "image-lifetime", "root-user", "distroless",
     } <= names  # fmt: skip
@@ -249,3 +261,33 @@ def test_a_volume_without_runs_is_said_to_have_none(tmp_path: Path) -> None:
         assert done.returncode == 0
         assert f"on {tmp_path / 'nowhere'}" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_real_bash_completes_a_tag_behind_its_colon(folder: Path) -> None:
+    (folder / "scanmatrix.yaml").write_text("targets: [{image: registry.example/shop/web:1.0}]\n")
+    script = subprocess.run(
+        [COMMAND], env=os.environ | {"_SCANMATRIX_COMPLETE": "source_bash"}, capture_output=True, check=True, text=True
+    )
+    (folder / "completion.sh").write_text(f"PATH={shlex.quote(str(COMMAND.parent))}:$PATH\n{script.stdout}\n")
+    ours, its = pty.openpty()
+    bash = subprocess.Popen(
+        ["bash", "--norc", "--noprofile", "-i"],
+        cwd=folder, stdin=its, stdout=its, stderr=its, start_new_session=True,
+        env=os.environ | {"TERM": "dumb", "INPUTRC": os.devnull, "PS1": "ready "},
+    )  # fmt: skip
+    try:
+        os.close(its)
+        written = ""
+        for seen, typed in (
+            (("ready ", 1), b". ./completion.sh\n"),
+            (("ready ", 2), b"scanmatrix plan --target=shop/web:1.\t"),
+            (("1.0 ", 1), b""),
+        ):
+            while written.count(seen[0]) < seen[1] and select.select([ours], [], [], 60)[0]:
+                written += os.read(ours, 4096).decode()
+            os.write(ours, typed)
+        assert written.endswith("ready scanmatrix plan --target=shop/web:1.0 ")
+    finally:
+        bash.kill()
+        bash.wait()
+        os.close(ours)

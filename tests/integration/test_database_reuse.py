@@ -82,6 +82,7 @@ def test_grype_over_a_week_of_runs(
         config = configured(scans=scans, downloads=downloads, **more)
         ledger = scanned(config, java_tool, "dependency", tmp_path, offline=offline)
         assert reason(ledger) == ""
+        assert "failed" not in ledger.rows[0].note  # a database that is young enough was not to be refreshed
         assert FOUND in set(read_findings(config, ledger.run)["id"])
         return [path for path, _ in served.asked[before:]]
 
@@ -141,6 +142,7 @@ def test_a_mirror_in_trouble(
     assert (state.version, state.refreshed) == (version, False)
     assert f"scans.parameters.dependency.databaseUrl ({served.url}/databases)" in state.error
     assert "databases.paths.dependency" in state.error
+    assert "?." not in state.error
     folder = volume.databases("dependency")
     assert {path.name for path in folder.iterdir() if path.is_dir()} == ({version, "current"} if before else set())
 
@@ -176,10 +178,19 @@ def test_the_folder_of_clamav_itself(tmp_path: Path, configured: Callable[..., C
     assert found
     volume = Volume(tmp_path / "pv")
     assert not (volume.databases("virus") / current(volume, "virus") / "freshclam.dat").exists()
-    (own / "more.ndb").write_text("scanmatrix.test.Sample:0:*:58354f2150\n")
+    make_older(volume, "virus", timedelta(hours=25))
     version = current(volume, "virus")
+    (unchanged,) = scanned(config, samples.eicar(), "virus", tmp_path).rows
+    assert (current(volume, "virus"), unchanged.note) == (version, "")  # as old as the folder is, and as new
+    (own / "more.ndb").write_text("scanmatrix.test.Sample:0:*:58354f2150\n")
     assert reason(scanned(config, samples.eicar(), "virus", tmp_path)) == ""
     assert current(volume, "virus") != version
+    shutil.rmtree(own)
+    last = scanned(config, samples.eicar(), "virus", tmp_path)
+    assert reason(last) == ""
+    summary = (volume.results(last.run) / "summary.md").read_text()
+    assert "there is no such folder; name ClamAV" in summary
+    assert "cells use the database of" in summary
 
 
 @pytest.mark.parametrize("there", ["nothing", "file", "empty", "other"])

@@ -44,7 +44,7 @@ def test_owners_are_notified_about_what_changed_once(folder: Path) -> None:
         assert scanmatrix("run", "--run-id", "second", cwd=folder).returncode == 0
         assert "nothing changed" in scanmatrix("results", "notify", "second", cwd=folder).stdout
         again = scanmatrix("results", "notify", "first", "--output", "json", cwd=folder)
-        assert [one["state"] for one in json.loads(again.stdout)] == ["sent"]
+        assert [one["state"] for one in json.loads(again.stdout)["deliveries"]] == ["sent"]
         assert len(hook.got) == 1
         # Built again without root, it is mended.
         layouts.write_archive(folder / "web.tar", samples.distroless())

@@ -42,6 +42,19 @@ def test_a_plan_older_than_the_switch_starts_nothing_either(tmp_path: Path) -> N
     assert run(plan, Volume(tmp_path / "volume")).outcome is Outcome.OK  # trusted again, and resumed
 
 
+def test_a_scan_that_may_not_run_any_more_starts_neither_scanner_nor_refresh(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    mark = f"open({str(started)!r}, 'w').close(); {GOOD}"
+    own = scan("own", mark)
+    database = Database(refresh=(own.command[0], "-c", f"open({str(started)!r}, 'w')", "{database}"))
+    plan = plan_of(tmp_path, [samples.small()], [scan("own", mark, database=database)])
+    volume = Volume(tmp_path / "volume")
+    engine = LocalEngine(volume, runner="process", refused=lambda _: {"own": "its image is not signed"})
+    (row,) = engine.run(plan, Watch()).rows
+    assert (row.outcome, row.reason) == (Outcome.FAILED, "its image is not signed")
+    assert not started.exists()
+
+
 def test_a_process_that_turns_out_to_be_a_denied_version_is_not_believed(tmp_path: Path) -> None:
     report = encode_report("trivy", "0.69.4", [])
     plan = plan_of(tmp_path, [samples.small()], [scan("own", f"open(report, 'wb').write({report!r})")])

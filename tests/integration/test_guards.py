@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from orchestrator.analysis import pipeline
-from orchestrator.api import results as results_api
+from orchestrator.api import delivering
 from orchestrator.argo.fates import Fate
 from orchestrator.config.loading import default_config
 from orchestrator.engines.local import execution as local
@@ -333,9 +333,11 @@ def test_the_aggregate_step_ends_with_3(tmp_path: Path, plan: Plan, volume: Volu
 
 
 def test_settling_a_cell(plan: Plan, volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+    records, given = Records(volume, plan.run), (plan.scans[0], settle._Logs(None))
+    unreadable = failing(lambda: None, lambda *_: True, KeyError("node"))
+    assert is_internal(settle._write(records, plan.cells[0], unreadable, *given).error)
     monkeypatch.setattr(settle, "_settled", failing(lambda: None, lambda *_: True, ValueError()))
-    records = Records(volume, plan.run)
-    assert is_internal(settle._write(records, plan.cells[0], Fate(), plan.scans[0], settle._Logs(None)).error)
+    assert is_internal(settle._write(records, plan.cells[0], lambda _: Fate(), *given).error)
 
 
 def test_an_export_and_notifications(plan: Plan, volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,9 +354,9 @@ def test_an_export_and_notifications(plan: Plan, volume: Volume, monkeypatch: py
         tried.append(name)
         raise RecursionError
 
-    monkeypatch.setattr(results_api, "export", export)
-    monkeypatch.setattr(results_api, "notify", failing(lambda: None, lambda *_: True, KeyError("x")))
-    troubles = results_api.deliver(config, plan.run)
+    monkeypatch.setattr(delivering, "export", export)
+    monkeypatch.setattr(delivering, "notify", failing(lambda: None, lambda *_: True, KeyError("x")))
+    troubles = delivering.deliver(config, plan.run)
     assert tried == ["csv", "html"]
     assert len(troubles) == 3
     assert all(map(is_internal, troubles))

@@ -1,7 +1,9 @@
 """The local engine with real processes: whatever scanners do, every cell is accounted for."""
 
+import os
 import socket
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,18 +12,32 @@ import pytest
 
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.loading import default_config
+from orchestrator.engines.interface import Interrupted
 from orchestrator.engines.local.engine import LocalEngine
 from orchestrator.findings.scanmatrix import encode_report
 from orchestrator.model import Cell, CellRecord, Database, Decision, Finding, Ledger, Outcome, Plan, Scan, Severity
 from orchestrator.results.ledger import read_ledger
 from orchestrator.upkeep.plans import PlanExists, read_plan
 from orchestrator.volume.layout import Volume
+from tests.integration.command import scanmatrix
 from tests.integration.engine import GOOD, REPORT, Watch, plan_of, rows, scan
 from tests.tools import samples
 
 
 def run(plan: Plan, volume: Volume, watch: Watch | None = None, **options) -> Ledger:
     return LocalEngine(volume, **{"runner": "process", **options}).run(plan, watch or Watch())
+
+
+class Started(Watch):
+    """Knows when the first cell has begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = threading.Event()
+
+    def cell_started(self, cell: Cell) -> None:
+        super().cell_started(cell)
+        self.begun.set()
 
 
 @pytest.fixture
@@ -215,6 +231,39 @@ def test_the_deadline_ends_what_runs_and_fails_what_is_left(tmp_path: Path, volu
     failed = [row for row in ledger.rows if row.outcome is Outcome.FAILED]
     assert {row.scan for row in failed} >= {"b-slow"}
     assert all("deadline" in row.reason for row in failed)
+
+
+def test_one_of_two_runs_of_a_process_is_cancelled_by_a_command(tmp_path: Path, volume: Volume) -> None:
+    scans = [scan("slow", "time.sleep(600)")]
+    (tmp_path / "two").mkdir()
+    plans = {
+        "one": plan_of(tmp_path, [samples.small()], scans),
+        "two": plan_of(tmp_path / "two", [samples.system()], scans),
+    }
+    engines = {name: LocalEngine(volume, runner="process") for name in plans}
+    ended: dict[str, BaseException | None] = {}
+    watches = {name: Started() for name in plans}
+
+    def carry(name: str) -> None:
+        ended[name] = None
+        try:
+            engines[name].run(msgspec.structs.replace(plans[name], run=name), watches[name])
+        except Interrupted as error:
+            ended[name] = error
+
+    threads = {name: threading.Thread(target=carry, args=(name,)) for name in plans}
+    for name, thread in threads.items():
+        thread.start()
+        assert watches[name].begun.wait(30)
+    done = scanmatrix("cancel", "one", "--volume", str(volume.root), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"stopping: process {os.getpid()} on {socket.gethostname()}\n")
+    threads["one"].join(20)
+    assert not threads["one"].is_alive()
+    assert threads["two"].is_alive()
+    assert "resume it with `scanmatrix run --resume one`" in str(ended["one"])
+    engines["two"].interrupt()
+    threads["two"].join(20)
+    assert scanmatrix("cancel", "one", "--volume", str(volume.root), cwd=tmp_path).returncode == 2
 
 
 def test_cells_that_the_plan_decided_are_left_alone(tmp_path: Path, volume: Volume) -> None:

@@ -28,7 +28,7 @@ def _shipped(tmp_path_factory: pytest.TempPathFactory) -> str:
     listed = json.loads(scanmatrix("templates", "--output", "json", cwd=tmp_path_factory.mktemp("shipped")).stdout)
     entries = {
         scan["name"]: {"image": scan["image"], "digest": f"sha256:{'a' * 64}"}
-        for scan in listed
+        for scan in listed["scans"]
         if not scan.get("builtin")
     }
     return json.dumps({"schema": 1, "scans": entries})
@@ -141,7 +141,13 @@ def test_strict_refuses_a_tag_in_every_command(folder: Path) -> None:
 
 
 SHIPPED = {
-    "docker.io": ["aquasec/trivy:0.68.2", "anchore/grype:v0.110.0", "anchore/syft:v1.18.1", "clamav/clamav:1.4.3_base"],
+    "docker.io": [
+        "aquasec/trivy:0.68.2",
+        "anchore/grype:v0.110.0",
+        "anchore/syft:v1.18.1",
+        "anchore/syft:v1.42.3",
+        "clamav/clamav:1.4.3_base",
+    ],
     "ghcr.io": ["ossf/scorecard:v5.1.1"],
 }
 
@@ -153,7 +159,7 @@ def test_the_commands_of_the_documentation(registry: Registry, tmp_path: Path) -
             registry.push(image, samples.small())
     caches = [{"upstream": upstream, "url": registry.url} for upstream in SHIPPED]
     target = {"image": f"x.example/a@sha256:{'b' * 64}", "scans": ["general", "virus"]}
-    config = {"targets": [target], "cache": caches, "limits": {"retries": 0}}
+    config = {"targets": [target], "cache": caches, "limits": {"retries": 0}, "scanners": {"unsigned": ["*"]}}
     (tmp_path / "scanmatrix.yaml").write_text(yaml.safe_dump(config))
     page = (Path(__file__).parents[2] / "docs" / "supply-chain.md").read_text()
     commands = [
@@ -168,7 +174,7 @@ def test_the_commands_of_the_documentation(registry: Registry, tmp_path: Path) -
         assert done.returncode == 0, (arguments, done.stderr)
     locked = json.loads((tmp_path / "scanmatrix.lock").read_text())["scans"]
     assert {entry["digest"] for entry in locked.values()} == {samples.small().digest}
-    assert len(locked) == 6
+    assert len(locked) == 8
     assert yaml.safe_load((tmp_path / "scanmatrix.distrusted.yaml").read_text()) == []
     plan = json.loads(scanmatrix("plan", "--offline", "--strict", "--output", "json", cwd=tmp_path).stdout)
     assert all(scan["image"].endswith(f"@{samples.small().digest}") for scan in plan["scans"])
@@ -185,8 +191,8 @@ def test_one_switch_drops_a_scanner_and_lifting_it_brings_it_back(folder: Path) 
     assert decisions() == {"run"}
     assert scanmatrix("distrust", "own", "--reason", "odd", cwd=folder).returncode == 0
     assert decisions() == {"skip"}
-    listed = json.loads(scanmatrix("distrust", "--output", "json", cwd=folder).stdout)
-    assert listed == [{"scan": "own", "reason": "odd"}]
+    [listed] = json.loads(scanmatrix("distrust", "--output", "json", cwd=folder).stdout)["distrusted"]
+    assert {key: value for key, value in listed.items() if value} == {"scan": "own", "reason": "odd"}
     assert scanmatrix("distrust", "own", "--lift", cwd=folder).returncode == 0
     assert decisions() == {"run"}
     assert scanmatrix("distrust", "own", cwd=folder).returncode == 2  # no reason

@@ -231,7 +231,7 @@ def call(volume, monkeypatch):
 
 
 def test_runs_are_listed_in_numbers(call):
-    found = json.loads(call("list", "--output", "json"))
+    found = json.loads(call("list", "--output", "json"))["runs"]
     assert [(run["run"], run["open"], run["passed"]) for run in found] == [
         ("run-2", {"critical": 2}, True),
         ("run-1", {"critical": 2}, True),
@@ -319,17 +319,17 @@ def test_exports_are_listed_and_written(call, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "what"),
+    ("words", "what", "kind"),
     [
-        (("show", "run-9"), "run-9"),
-        (("show", "--severity", "hihg"), "hihg"),
-        (("diff", "--since", "yesterday"), "yesterday"),
-        (("diff", "run-1", "--since", "2025-01-01"), "--since"),
-        (("export", "htlm"), "htlm"),
-        (("export", "s3"), "s3"),
+        (("show", "run-9"), "run-9", NotKnownError),
+        (("show", "--severity", "hihg"), "hihg", UsageError),
+        (("diff", "--since", "yesterday"), "yesterday", UsageError),
+        (("diff", "run-1", "--since", "2025-01-01"), "--since", UsageError),
+        (("export", "htlm"), "htlm", UsageError),
+        (("export", "s3"), "s3", UsageError),
     ],
 )
-def test_mistakes_are_reported(call, words, what):
-    with pytest.raises(UsageError) as error:
+def test_mistakes_are_reported(call, words, what, kind):
+    with pytest.raises(kind) as error:
         CliRunner().invoke(app, ["results", *words], catch_exceptions=False)
     assert what in str(error.value)

@@ -68,6 +68,18 @@ def test_a_repository_of_the_catalogue_without_tags_or_access_keeps_no_other_fro
             references(host, repositories=[name])
 
 
+def test_a_repository_that_only_has_prereleases_is_not_left_out_silently(tmp_path: Path, caplog):
+    with start_registry(tmp_path / "dated") as registry:
+        registry.push("dated/app:2026.11.30-build.7", IMAGE)
+        registry.push("dated/other:1.0", IMAGE)
+        assert references(registry.host, repositories=["dated/*"]) == ["dated/other:1.0"]
+        assert f"nothing of {registry.host}/dated/app:2026.11.30-build.7: " in caplog.text
+        assert "prereleases: true" in caplog.text
+        caplog.clear()
+        assert references(registry.host, repositories=["dated/*"], excludeTags=["*build*"])
+        assert "prerelease" not in caplog.text  # left out by what somebody wrote
+
+
 def test_a_registry_wants_credentials(upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     upstream.push("private/one:1", IMAGE)
     host = upstream.host

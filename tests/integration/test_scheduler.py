@@ -16,13 +16,19 @@ from sqlalchemy import func, select
 from orchestrator import engines
 from orchestrator.config.loading import load_config
 from orchestrator.model import Outcome
+from orchestrator.model.documents import encode
 from orchestrator.queries import Store
+from orchestrator.results.ledger import read_ledger
 from orchestrator.service.scheduler import Scheduler
 from orchestrator.store.backlog.store import BacklogStore
 from orchestrator.store.backlog.tables import submissions, wanted
 from orchestrator.store.connection import make_engine as make_database
 from orchestrator.store.connection import parse_url
 from orchestrator.store.schema import cells, runs, states, targets
+from orchestrator.upkeep.claims import RunClaim
+from orchestrator.upkeep.plans import write_plan
+from orchestrator.volume.layout import Volume, write_atomic
+from tests.aggregation import make_plan
 from tests.integration.command import COMMAND, scanmatrix
 from tests.integration.engine import REPORT, wait_for
 from tests.tools import layouts, repositories
@@ -287,12 +293,18 @@ def test_ended_by_a_signal_it_leaves_all_to_the_next(tmp_path):
     assert place.results() == everything_ok(place)
 
 
-def test_it_runs_forever_and_scans_what_becomes_stale(tmp_path):
+def test_it_runs_forever_scans_what_becomes_stale_and_finishes_what_ended_without_its_last_step(tmp_path):
     place = Place(tmp_path, images=1, inventory="1s")
     place.write(place.settings | {"rescanAfter": {"first": "3s", "second": "1h"}})
+    volume, left = Volume(tmp_path / "volume"), make_plan(run="left")
+    write_plan(left, volume)
+    write_atomic(volume.claim("left"), encode(RunClaim(run="left", workflow="deleted", uid="uid")))
+    os.utime(volume.claim("left"), (time.time() - 10 * 86_400,) * 2)
     process = place.start()
     try:
         wait_for(lambda: place.begun.total() >= 4, process)
+        wait_for(lambda: not volume.claim("left").exists(), process)
+        assert len(read_ledger(volume, "left").rows) == len(left.cells)
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
@@ -370,7 +382,7 @@ def test_what_starts_in_a_cluster_is_scanned_at_once_and_only_once(tmp_path, api
 
 
 def test_an_image_that_cannot_be_found_is_accounted_for_without_an_engine(tmp_path):
-    place = Place(tmp_path, images=0)
+    place = Place(tmp_path, images=0, retry={"first": "30m", "longest": "30m"})
     place.write(place.settings | {"targets": [{"image": "127.0.0.1:1/app:1"}]})
     done = place.once()
     assert done.returncode == 0, done.stderr

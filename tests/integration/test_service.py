@@ -14,11 +14,12 @@ from contextlib import contextmanager
 
 import httpx2
 import pytest
-from sqlalchemy import text
 
+from orchestrator.results.provisional import MARK, Attempts, is_whole
 from orchestrator.service.rest.settings import ServeSettings
 from orchestrator.store.connection import make_engine, parse_url
-from orchestrator.store.listing import states_after, targets_after, workloads_after
+from orchestrator.volume.layout import Volume
+from tests.lists import sorted_by_hand
 from tests.live_server import listening
 from tests.served import configured, volume_in
 from tests.tools.mariadb import start_mariadb
@@ -39,7 +40,13 @@ def server(request):
 @contextmanager
 def serve(*words, environment=None):
     """The command, once it listens: a client, and its process."""
-    command = [sys.executable, "-m", "scanmatrix", "serve", "--port", "0", *words]
+    with serving_by([sys.executable, "-m", "scanmatrix", "serve", "--port", "0", *words], environment) as found:
+        yield found
+
+
+@contextmanager
+def serving_by(command, environment=None):
+    """The same of another command."""
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})})
     try:
         lines = []
@@ -117,21 +124,7 @@ def test_lists_are_read_by_an_index(server, tmp_path):
     with serve("--volume", str(volume.root), environment={"SCANMATRIX_STORE__URL": url}) as (client, _):
         until_ready(client)
     engine = make_engine(parse_url(url))
-    queries = [
-        targets_after(0, 2),
-        states_after((0, ""), 2),
-        states_after((0, ""), 2, "general"),
-        workloads_after(0, 2),
-    ]
-    with engine.connect() as connection:
-        if engine.dialect.name == "postgresql":
-            # With a handful of rows, reading all of them would be cheaper than any index.
-            connection.execute(text("SET enable_seqscan = off"))
-            connection.execute(text("SET enable_bitmapscan = off"))
-        for query in queries:
-            spelt = str(query.compile(engine, compile_kwargs={"literal_binds": True}))
-            plan = "\n".join(" ".join(map(str, row)) for row in connection.execute(text(f"EXPLAIN {spelt}")))
-            assert not re.search(r"Seq Scan|Sort|filesort|temporary", plan), f"{spelt}\n{plan}"
+    assert not sorted_by_hand(engine)
     engine.dispose()
 
 
@@ -170,6 +163,41 @@ def test_two_submissions_with_one_key_are_one_run(tmp_path):
         while client.get(f"/api/v1/runs/{run}").json().get("state") != "finished":
             assert time.monotonic() < end
             time.sleep(0.2)
+        # As if it had been killed while it put the results together: the same submission is what continues it.
+        results = Volume(tmp_path / "volume").results(run)
+        (results / MARK).write_text(str(Attempts(1, provisional=True)))
+        assert not is_whole(results)
+        assert submit(0).json()["known"]
+        while not is_whole(results):
+            assert time.monotonic() < end
+            time.sleep(0.2)
         for local in ("/etc/passwd", "dir:/etc", "-", "file:///etc", "git@x:y", "../x.tar"):
             answer = client.post("/api/v1/plan", json={"targets": [local]})
             assert answer.status_code == 400, local
+
+
+_IMPATIENT = """
+import sys
+from orchestrator import load_config
+from orchestrator.service.rest.serving import serve
+from orchestrator.service.rest.settings import ServeSettings
+settings = ServeSettings(port=0, grace_seconds=1)
+serve(load_config(volume=sys.argv[1]), settings, listening=lambda url: print("listening on", url, file=sys.stderr))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_a_plan_that_hangs_does_not_keep_the_service_from_its_end(tmp_path, number):
+    """The registry takes the connection and says nothing, for as long as a look-up waits: a minute, several times."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        serving_by([sys.executable, "-c", _IMPATIENT, str(tmp_path / "volume")]) as (client, process),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        name = f"127.0.0.1:{silent.getsockname()[1]}/shop/web:1"
+        pool.submit(client.post, "/api/v1/plan", json={"targets": [name], "scans": ["root-user"]})
+        silent.settimeout(60)
+        connection, _ = silent.accept()
+        with connection:
+            process.send_signal(number)
+            assert process.wait(30) == -number

@@ -10,9 +10,10 @@ import msgspec
 import pytest
 import yaml
 
-from orchestrator.catalog.loading import load_catalog, templates_folder
+from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.loading import Config, load_config
 from orchestrator.inventory import collect
+from orchestrator.kit.own import templates_folder
 from orchestrator.model import Ledger, Outcome, Plan
 from orchestrator.model.documents import read
 from orchestrator.upkeep.databases import current

@@ -11,12 +11,12 @@ INSTALLER = "python -m tests.tools"
 
 @dataclass(frozen=True)
 class GoTool:
-    """Commands built from one Go module.
+    """Commands built from one Go module; by a `main.go` of ours where its own command has parts that no test uses.
 
     Attributes:
         name: of the folder its builds lie in, and of its command unless `commands` says otherwise.
         module: the module it is in; the version is the one its go.mod requires.
-        package: the command's package in it, or the folder of the packages of several.
+        package: the command's package in it, or the folder of the packages of several; unused beside a `main.go`.
         stamp: the variable that holds what the command says of its version; a full name, or one below the module.
         optional: built only when asked for, because it takes minutes and few tests need it.
         commands: the commands below `package`; by default the one called `name`.
@@ -41,6 +41,8 @@ class GoTool:
     @property
     def packages(self) -> dict[str, str]:
         """Full names of the packages by their commands."""
+        if (self.source / "main.go").exists():
+            return {self.name: "."}
         below = "/".join(part for part in (self.module, self.package) if part)
         return {command: f"{below}/{command}" for command in self.commands} or {self.name: below}
 
@@ -92,14 +94,13 @@ class Artefact:
 
 
 GO_TOOLS = (
-    GoTool("registry", "github.com/distribution/distribution/v3", "cmd/registry", "version.version"),
+    GoTool("registry", "github.com/distribution/distribution/v3", "", "version.version"),
     GoTool("crane", "github.com/google/go-containerregistry", "cmd/crane", "cmd/crane/cmd.Version"),
     GoTool("argo", "github.com/argoproj/argo-workflows/v3", "cmd/argo", ".version"),
     GoTool("grype", "github.com/anchore/grype", "cmd/grype", "main.version", optional=True),
+    # The Syft that Grype is made with, beside the older one of PyPI; nearly all of it is compiled for Grype already.
+    GoTool("syft-of-grype", "github.com/anchore/syft", "cmd/syft", "main.version", optional=True, go="grype"),
     GoTool("scorecard", "github.com/ossf/scorecard/v5", "", "sigs.k8s.io/release-utils/version.gitVersion"),
-    GoTool(
-        "syft-static", "github.com/anchore/syft", "cmd", "main.version", optional=True, commands=("syft",), go="syft"
-    ),
     GoTool("etcd", "go.etcd.io/etcd/server/v3", "", "", optional=True),
     GoTool(
         "kubernetes",
@@ -109,6 +110,20 @@ GO_TOOLS = (
         optional=True,
         commands=("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl"),
         flags=("k8s.io/component-base/version.gitMajor=1", "k8s.io/component-base/version.gitMinor=34"),
+    ),
+    # Behind Kubernetes, of whose packages it is mostly made: its go.mod has the same versions, so that they are not
+    # compiled again.
+    GoTool(
+        "helm",
+        "helm.sh/helm/v3",
+        "cmd/helm",
+        "internal/version.version",
+        optional=True,
+        flags=tuple(
+            f"helm.sh/helm/v3/pkg/{package}.k8sVersion{part}"
+            for package in ("chartutil", "lint/rules")
+            for part in ("Major=1", "Minor=34")
+        ),
     ),
     GoTool("coredns", "github.com/coredns/coredns", "", "", optional=True),
     GoTool(
@@ -121,6 +136,21 @@ GO_TOOLS = (
         go="argo",
     ),
     GoTool("versitygw", "github.com/versity/versitygw", "cmd/versitygw", "main.Version"),
+    # Both take a quarter of an hour to build, for tests of the campaign; what they write is kept for the other tests.
+    GoTool(
+        "cosign",
+        "github.com/sigstore/cosign/v3",
+        "cmd/cosign",
+        "sigs.k8s.io/release-utils/version.gitVersion",
+        optional=True,
+    ),
+    GoTool(
+        "cosign2",
+        "github.com/sigstore/cosign/v2",
+        "cmd/cosign",
+        "sigs.k8s.io/release-utils/version.gitVersion",
+        optional=True,
+    ),
     GoTool("kwok", "sigs.k8s.io/kwok", "cmd/kwok", "pkg/consts.Version", optional=True),
 )
 
@@ -143,6 +173,7 @@ DEBIAN = {
     "openssh-server": ("sshd",),
     "podman": ("podman",),
     "postgresql": ("postgres", "psql"),
+    "prometheus": ("promtool",),
     "runc": ("runc",),
     "skopeo": ("skopeo",),
     "zstd": ("zstd",),
@@ -167,9 +198,9 @@ CLUSTER_DEBIAN = {
 IMAGE_PARTS = (
     "registry",
     "grype",
+    "syft-of-grype",  # of no image; a few seconds once Grype is built
     "trivy",
     "scorecard",
-    "syft-static",
     "debian-python",
     "debian-clamav",
     "debian-root",
@@ -177,7 +208,7 @@ IMAGE_PARTS = (
     "npm-package",
     "crane",
 )
-CLUSTER_TOOLS = ("etcd", "kubernetes", "coredns", "argo", "argo-workflows")
+CLUSTER_TOOLS = ("etcd", "kubernetes", "helm", "coredns", "argo", "argo-workflows")
 
 # Packages that are needed only until an artefact has been fetched with them.
 CLIENTS = {"maven": ("log4j-core", "spdx-schema"), "npm": ("npm-package", "sarif-schema", "axe")}
@@ -214,7 +245,7 @@ def cache() -> Path:
 def cached(name: str) -> Path | None:
     """The tool's build or the artefact's file, when it is there."""
     name = _ALIASES.get(name, name)
-    files = [tool.binaries[name] for tool in GO_TOOLS if name in tool.binaries and tool.name != "syft-static"]
+    files = [tool.binaries[name] for tool in GO_TOOLS if name in tool.binaries]
     files += [a.file for a in ARTEFACTS if a.name == name]
     return next((file for file in files if file.exists()), None)
 

@@ -20,8 +20,8 @@ def build(tool: GoTool) -> None:
     with tempfile.TemporaryDirectory(dir=tool.folder.parent, prefix=f".unfinished-{tool.name}=") as temporary:
         work = Path(temporary) / "source"
         work.mkdir()
-        for name in ("go.mod", "go.sum"):
-            shutil.copyfile(tool.source / name, work / name)
+        for file in tool.source.iterdir():
+            shutil.copyfile(file, work / file.name)
         if tool.source.name == "argo":
             _mend_argo(tool, work)
         finished = Path(temporary) / "finished"

@@ -2,6 +2,7 @@
 
 import http.client
 from base64 import b64encode
+from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 from tests.tools.images import Image, Index
@@ -20,20 +21,35 @@ def push(
     credentials: tuple[str, str] | None = None,
 ) -> str:
     """Push blobs, then manifests, then the tag; return `host/repository:tag` (`…@digest` without a tag)."""
+    manifests = {each.digest: (each.manifest, each.media_type) for each in (*image.images, image)}
+    if tag is not None:
+        manifests[tag] = image.manifest, image.media_type
+    push_parts(host, repository, image.blobs, manifests, credentials=credentials)
+    return f"{host}/{repository}:{tag}" if tag is not None else f"{host}/{repository}@{image.digest}"
+
+
+def push_parts(
+    host: str,
+    repository: str,
+    blobs: Mapping[str, bytes],
+    manifests: Mapping[str, tuple[bytes, str]],
+    *,
+    credentials: tuple[str, str] | None = None,
+) -> None:
+    """Push what a repository has: blobs by digest; manifests, each with its type, by digest or tag, in this order."""
     connection = http.client.HTTPConnection(host, timeout=60)
     headers = {}
     if credentials is not None:
         headers["Authorization"] = "Basic " + b64encode(":".join(credentials).encode()).decode()
     try:
-        for digest, blob in image.blobs.items():
+        for digest, blob in blobs.items():
             _push_blob(connection, repository, digest, blob, headers)
-        for each in {one.digest: one for one in (*image.images, image)}.values():
-            _push_manifest(connection, repository, each, each.digest, headers)
-        if tag is not None:
-            _push_manifest(connection, repository, image, tag, headers)
+        for name, (manifest, kind) in manifests.items():
+            path = f"/v2/{repository}/manifests/{name}"
+            status, _ = _ask(connection, "PUT", path, {**headers, "Content-Type": kind}, manifest)
+            _expect(201, status, f"manifest {repository}:{name}")
     finally:
         connection.close()
-    return f"{host}/{repository}:{tag}" if tag is not None else f"{host}/{repository}@{image.digest}"
 
 
 def _push_blob(
@@ -47,14 +63,6 @@ def _push_blob(
     path = f"{url.path}?{url.query}&digest={quote(digest)}"
     status, _ = _ask(connection, "PUT", path, {**headers, "Content-Type": "application/octet-stream"}, blob)
     _expect(201, status, f"blob {digest}")
-
-
-def _push_manifest(
-    connection: http.client.HTTPConnection, repository: str, image: Image | Index, name: str, headers: dict[str, str]
-) -> None:
-    typed = {**headers, "Content-Type": image.media_type}
-    status, _ = _ask(connection, "PUT", f"/v2/{repository}/manifests/{name}", typed, image.manifest)
-    _expect(201, status, f"manifest {repository}:{name}")
 
 
 def _ask(

@@ -29,7 +29,9 @@ class Hook:
 
 
 @contextmanager
-def webhook(*answers: tuple[int, dict[str, str], str], certificate: Path | None = None) -> Iterator[Hook]:
+def webhook(
+    *answers: tuple[int, dict[str, str], str], certificate: Path | None = None, address: str = "127.0.0.1"
+) -> Iterator[Hook]:
     """A webhook, with TLS when it has a certificate."""
     hook = Hook(list(answers)) if answers else Hook()
 
@@ -51,7 +53,7 @@ def webhook(*answers: tuple[int, dict[str, str], str], certificate: Path | None 
         def handle_error(self, *_: object) -> None:
             """A client that goes away is none."""
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server((address, 0), Handler)
     server.daemon_threads = True
     scheme = "http"
     if certificate is not None:
@@ -59,7 +61,7 @@ def webhook(*answers: tuple[int, dict[str, str], str], certificate: Path | None 
         context.load_cert_chain(certificate)
         server.socket = context.wrap_socket(server.socket, server_side=True)
         scheme = "https"
-    hook.url = f"{scheme}://127.0.0.1:{server.server_port}/services/T000/very-secret-token"
+    hook.url = f"{scheme}://{address}:{server.server_port}/services/T000/very-secret-token"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

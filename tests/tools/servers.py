@@ -74,6 +74,7 @@ def start_registry(
     protected: bool = False,
     cache_of: str | None = None,
     credentials: tuple[str, str] | None = None,
+    notifies: tuple[str, str] | None = None,
 ) -> Iterator[Registry]:
     """Run a registry in this empty folder.
 
@@ -83,11 +84,18 @@ def start_registry(
         protected: want basic auth (USER, PASSWORD).
         cache_of: URL of the registry it is a pull-through cache of.
         credentials: what it shows to that registry.
+        notifies: URL that it sends its events to, and the value of their header `Authorization`.
     """
     # Version 2 shows its credentials only to registries with a token server, so it cannot cache one with basic auth.
     binary = require("registry-v3" if credentials else "registry")
     folder.mkdir(parents=True, exist_ok=True)
     configuration = _configuration(folder, protected=protected, cache_of=cache_of, credentials=credentials)
+    if notifies:
+        url, secret = notifies
+        # As operators have it: tried again once a second until it is answered.
+        endpoint = {"name": "scanmatrix", "url": url, "headers": {"Authorization": [secret]}}
+        timing = {"timeout": "2s", "threshold": 3, "backoff": "1s"}
+        configuration["notifications"] = {"endpoints": [endpoint | timing]}
     (folder / "config.yml").write_text(json.dumps(configuration))  # JSON is YAML
     (folder / "htpasswd").write_text(HTPASSWD)
     log = folder / "registry.log"

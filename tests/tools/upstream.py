@@ -55,8 +55,20 @@ class Upstream:
 
 
 @contextmanager
-def start_upstream(folder: Path, address: str) -> Iterator[Upstream]:
-    """Run one whose proxy answers on an address, where pods reach it."""
-    with start_registry(folder, "upstream", protected=True) as registry, Proxy(registry.url, address=address) as proxy:
+def start_upstream(
+    folder: Path, address: str, *, protected: bool = True, notifies: tuple[str, str] | None = None
+) -> Iterator[Upstream]:
+    """Run one whose proxy answers on an address, where pods reach it.
+
+    Args:
+        folder: of the registry.
+        address: of the proxy.
+        protected: whether it wants a password.
+        notifies: as `start_registry` has it.
+    """
+    with (
+        start_registry(folder, "upstream", protected=protected, notifies=notifies) as registry,
+        Proxy(registry.url, address=address) as proxy,
+    ):
         yield Upstream(registry, proxy)
     assert proxy.errors == []

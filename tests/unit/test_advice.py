@@ -32,9 +32,14 @@ NAMES = re.compile(r"`scanmatrix(-[a-z]+)?`|`scanmatrix (init|distrust|schema co
                    r"|as for `scanmatrix run`|running `scanmatrix|`scanmatrix\.txt`")  # fmt: skip
 
 
+def mentioning(*words: str) -> list[Path]:
+    """The files with one of these words: to parse them all takes longer than everything else here."""
+    return [path for path in FILES if any(word in path.read_text() for word in words)]
+
+
 def calls() -> Iterator[tuple[str, list[str]]]:
     """Where each line is made, and its words; what is computed there is a run's id, or several are none."""
-    for path in FILES:
+    for path in mentioning(*MAKERS):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKERS:
                 words = [each for each in node.args if not isinstance(each, ast.Starred)]
@@ -122,9 +127,13 @@ def test_the_next_command_looks_where_this_one_did():
     assert advice.ours("lint", "x.json") == "`scanmatrix lint x.json --config 'my config.yaml'`"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_message_has_a_line_that_was_not_made_so(path):
-    wrong = [(line, text) for line, text in texts(path) if "`scanmatrix" in NAMES.sub("", text) or BARE.search(text)]
+def test_no_message_has_a_line_that_was_not_made_so():
+    wrong = [
+        (f"{path.relative_to(ROOT)}:{line}", text)
+        for path in mentioning("scanmatrix")
+        for line, text in texts(path)
+        if "`scanmatrix" in NAMES.sub("", text) or BARE.search(text)
+    ]
     assert wrong == []
 
 
@@ -132,7 +141,7 @@ def test_extras_that_messages_install_are_there():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"].keys()
     named = {
         (str(path.relative_to(ROOT)), name)
-        for path in FILES
+        for path in mentioning("scanmatrix")
         for _, text in texts(path)
         for found in re.findall(r"scanmatrix\[([a-z0-9,-]+)\]", text)
         for name in found.split(",")

@@ -26,6 +26,7 @@ SHOWN = {
     "from orchestrator.aio import fetch, follow": ["scanmatrix.aio.fetch", "scanmatrix.aio.follow"],
     "import orchestrator.sdk as sdk; sdk.make_plan": ["scanmatrix.make_plan"],
     "from orchestrator import follow_up; follow_up.who_has": ["scanmatrix.who_has"],
+    "from orchestrator.follow_up import export, deliver": ["scanmatrix.export", "orchestrator.api.delivering.deliver"],
     "import orchestrator.sdk as sdk; sdk.write_install": ["orchestrator.api.install.write_install"],
     "from orchestrator.operations import run": ["scanmatrix.run"],
 }

@@ -16,7 +16,7 @@ from orchestrator.exports.sarif_results import _cut
 from orchestrator.kit.text import csv_cell
 from orchestrator.model import Ledger, LedgerRow, Outcome, Severity, Verdict, Violation
 from orchestrator.notifications.text import line
-from orchestrator.results.tables.writing import for_csv
+from orchestrator.results.tables.cells import for_csv
 
 BAD = "\x00\x07\x1b\x7f\x9b\r\n\t\u200b\u200e\u200f\u061c\u202e\u2066\u2069\u2028\u2029\ufeff"
 ANY = st.text(st.characters(exclude_categories=("Cs",)) | st.sampled_from(BAD + "|`[](<@;=+-\\"), max_size=60)
@@ -65,6 +65,19 @@ def cells(text: str) -> str:
 SINKS = {
     "table": table, "message": message, "summary": summary, "csv": cells, "notification": line, "sarif": _cut,
 }  # fmt: skip
+
+
+CELLS = st.lists(st.text(alphabet="aZ09 ;=+-@'\"\\\n\x7f~|u,\u00e9\uff1d", max_size=4) | st.none(), max_size=6)
+
+
+@settings(max_examples=300, deadline=None)
+@given(texts=CELLS, begin=st.integers(0, 3))
+@example(texts=["", "a", "", ""], begin=1)
+@example(texts=["=", "a"], begin=1)
+def test_every_cell_of_a_column_is_made_safe_and_no_other_changed(texts: list[str | None], begin: int) -> None:
+    column = pa.array(texts, pa.string()).slice(begin)  # which shares the bytes of those before
+    made = for_csv(pa.table({"it": column}))["it"].to_pylist()
+    assert made == [text if text is None else csv_cell(text) for text in texts[begin:]]
 
 
 @pytest.mark.parametrize("sink", SINKS)

@@ -2,11 +2,31 @@
 
 text = render(config, Overlay.SINGLE_NODE, contents=…)   # all of it but Argo itself, as one YAML stream
 own = shared(config, contents=…)                        # into a namespace that has other pods too
+added = parts(config, [InstallPart.SERVICE], contents=…)       # what is optional, by the file it stands in
 found = files(config, Overlay.SINGLE_NODE, contents=…)   # a folder for `kubectl apply -k`: path → text
 """
 
-from orchestrator.workflows.install.controller import controller
-from orchestrator.workflows.install.tree import files, objects, objects_in, objects_of, render, shared
-from orchestrator.workflows.overlays import Overlay
+from orchestrator.workflows.install.tree import (
+    files,
+    files_of_parts,
+    objects,
+    objects_in,
+    objects_of,
+    parts,
+    render,
+    shared,
+)
+from orchestrator.workflows.overlays import InstallPart, Overlay
 
-__all__ = ["Overlay", "controller", "files", "objects", "objects_in", "objects_of", "render", "shared"]
+__all__ = [
+    "InstallPart",
+    "Overlay",
+    "files",
+    "files_of_parts",
+    "objects",
+    "objects_in",
+    "objects_of",
+    "parts",
+    "render",
+    "shared",
+]

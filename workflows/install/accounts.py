@@ -23,10 +23,10 @@ def rule(group: str, resources: Iterable[str], verbs: str) -> Manifest:
     return {"apiGroups": [group], "resources": list(resources), "verbs": verbs.split()}
 
 
-# Argo's executor tells the controller how its container ended; beside a scanner, it can do no more than that.
-_EXECUTOR = (rule(_ARGO, ["workflowtaskresults"], "create patch"),)
+#: Argo's executor tells the controller how its container ended; beside a scanner, it can do no more than that.
+EXECUTOR = (rule(_ARGO, ["workflowtaskresults"], "create patch"),)
 # A parent applies its shards and waits for them; its executor is the pod's only container.
-_PARENT = (*_EXECUTOR, rule(_ARGO, ["workflows"], "create get patch"))
+_PARENT = (*EXECUTOR, rule(_ARGO, ["workflows"], "create get patch"))
 # How the cells of a run went: the nodes of its Workflows, their pods and the last lines these wrote. By the uid of the
 # namespace they know which cluster this is; of namespaces a Role gives them only its own.
 _READER = (
@@ -48,8 +48,8 @@ _INVENTORY = (
 )
 # A run of the schedule stops the older ones (`argo.concurrency: Replace`).
 _REPLACER = (rule(_ARGO, ["workflows"], "get list patch"),)
-# Argo's controller puts a template that is too large for an environment variable into a ConfigMap beside the pod.
-_CONTROLLER = (rule("", ["configmaps"], "create delete"),)
+#: Argo's controller puts a template that is too large for an environment variable into a ConfigMap beside the pod.
+CONTROLLER = (rule("", ["configmaps"], "create delete"),)
 # What keeps results fresh: it starts runs and follows them; their results it reads from the volume. How the cells went
 # of runs that ended without their last step it asks as readers do.
 _SCHEDULER = (
@@ -69,6 +69,13 @@ _OPERATOR = (
     rule("", ["events"], "get list watch"),
     rule("", ["namespaces"], "get"),
 )
+#: The service, where tasks of jobs run: it starts, follows and deletes their Workflows, and says what they may reach.
+JOBS = (
+    rule(_ARGO, ["workflows"], "create delete get list patch"),
+    rule("", ["pods"], "get list"),
+    rule("", ["pods/log"], "get"),
+    rule("networking.k8s.io", ["networkpolicies"], "create delete patch"),
+)
 
 
 def accounts(config: Config, *, shared: bool = False) -> list[Manifest]:
@@ -81,31 +88,66 @@ def accounts(config: Config, *, shared: bool = False) -> list[Manifest]:
     """
     name, namespace = config.argo.service_account, config.argo.namespace
     found = []
-    for account, rules in ((name, _EXECUTOR), (f"{name}-parent", _PARENT), (f"{name}-reader", _READER)):
+    for account, rules in ((name, EXECUTOR), (f"{name}-parent", _PARENT), (f"{name}-reader", _READER)):
         # Argo lets a pod have its account's own setting where the template wants a token: only readers do.
-        found += _account(account, namespace, rules, token=rules is _READER)
+        found += account_with(account, namespace, rules, token=rules is _READER)
     found += _planner(config)
-    found += [_token(account, namespace) for account in (name, f"{name}-parent")]
-    controller = f"{name}-controller"
-    found.append(_role(controller, namespace, _CONTROLLER))
-    found.append(_binding(controller, namespace, [{"kind": "ServiceAccount", "name": "argo", "namespace": "argo"}]))
+    found += [token_of(account, namespace) for account in (name, f"{name}-parent")]
+    found += [role_of(f"{name}-controller", namespace, CONTROLLER), controller_binding(name, namespace)]
     if replaces(config):
-        found += _account(f"{name}-replacer", namespace, _REPLACER, token=True)
+        found += account_with(f"{name}-replacer", namespace, _REPLACER, token=True)
     scheduler = f"{name}-scheduler"
-    found += _account(scheduler, namespace, (*_SCHEDULER, *(_STATE if shared else ())), token=True)
+    found += account_with(scheduler, namespace, (*_SCHEDULER, *(_STATE if shared else ())), token=True)
     if discovers(config):
         found += _inventory(f"{name}-inventory", scheduler, namespace=namespace, everywhere=not shared)
     operator = f"{name}-operator"
-    found.append(_role(operator, namespace, _OPERATOR))
+    found.append(role_of(operator, namespace, _OPERATOR))
     if config.argo.operators:
-        found.append(_binding(operator, namespace, [_subject(one) for one in config.argo.operators]))
+        found.append(binding_of(operator, namespace, [_subject(one) for one in config.argo.operators]))
     return found
+
+
+def service_account(config: Config, *, shared: bool = False) -> list[Manifest]:
+    """The account of `scanmatrix serve`, which may do what an operator may, and see what runs where plans need that.
+
+    Args:
+        config: names it.
+        shared: it looks at no other namespace.
+    """
+    name, namespace = f"{config.argo.service_account}-{names.Component.SERVICE}", config.argo.namespace
+    rules = (*_OPERATOR, *(JOBS[-1:] if config.events.jobs else ()))
+    if not discovers(config):
+        return account_with(name, namespace, rules, token=True)
+    if shared:
+        return account_with(name, namespace, (*rules, *_of_namespace(_INVENTORY)), token=True)
+    role = {
+        "apiGroup": "rbac.authorization.k8s.io",
+        "kind": "ClusterRole",
+        "name": f"{config.argo.service_account}-inventory",
+    }
+    subjects = [{"kind": "ServiceAccount", "name": name, "namespace": namespace}]
+    return [
+        *account_with(name, namespace, rules, token=True),
+        manifest("ClusterRoleBinding", f"{name}-{namespace}", None, api=_RBAC, roleRef=role, subjects=subjects),
+    ]
+
+
+def account_names(config: Config) -> tuple[str, ...]:
+    """Every account that an installation may have, the one without rights first."""
+    name = config.argo.service_account
+    roles = ("parent", "reader", "planner", "replacer", "scheduler", "inventory", str(names.Component.SERVICE))
+    return (name, *(f"{name}-{role}" for role in roles))
+
+
+def _of_namespace(rules: Iterable[Manifest]) -> list[Manifest]:
+    """Rules for one namespace: nodes are of the whole cluster."""
+    return [{**one, "resources": [each for each in one["resources"] if each != "nodes"]} for one in rules]
 
 
 def _planner(config: Config) -> list[Manifest]:
     """The account of the pods that plan; where these look at all namespaces, they are another's, with the same role."""
     name, namespace = f"{config.argo.service_account}-planner", config.argo.namespace
-    found = _account(name, namespace, _PLANNER, token=True)
+    found = account_with(name, namespace, _PLANNER, token=True)
     if discovers(config):
         other = {"kind": "ServiceAccount", "name": f"{config.argo.service_account}-inventory", "namespace": namespace}
         found[-1]["subjects"].append(other)
@@ -115,9 +157,7 @@ def _planner(config: Config) -> list[Manifest]:
 def _inventory(name: str, *others: str, namespace: str, everywhere: bool) -> list[Manifest]:
     """The account of what looks at namespaces: the pods that plan, where targets are what runs in the cluster."""
     if not everywhere:
-        # Nodes are of the whole cluster.
-        rules = [{**one, "resources": [each for each in one["resources"] if each != "nodes"]} for one in _INVENTORY]
-        made = _account(name, namespace, rules, token=True)
+        made = account_with(name, namespace, _of_namespace(_INVENTORY), token=True)
         made[-1]["subjects"] += [{"kind": "ServiceAccount", "name": each, "namespace": namespace} for each in others]
         return made
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
@@ -129,25 +169,39 @@ def _inventory(name: str, *others: str, namespace: str, everywhere: bool) -> lis
     ]
 
 
-def _account(name: str, namespace: str, rules: Iterable[Manifest], *, token: bool) -> list[Manifest]:
+def account_with(name: str, namespace: str, rules: Iterable[Manifest], *, token: bool) -> list[Manifest]:
     """A service account with a role of its own; with `token`, its pods have one unless they say otherwise."""
     return [
         manifest("ServiceAccount", name, namespace, automountServiceAccountToken=token),
-        _role(name, namespace, rules),
-        _binding(name, namespace, [{"kind": "ServiceAccount", "name": name, "namespace": namespace}]),
+        role_of(name, namespace, rules),
+        binding_of(name, namespace, [{"kind": "ServiceAccount", "name": name, "namespace": namespace}]),
     ]
 
 
-def _role(name: str, namespace: str, rules: Iterable[Manifest]) -> Manifest:
+def role_of(name: str, namespace: str, rules: Iterable[Manifest]) -> Manifest:
+    """A role with some rules."""
     return manifest("Role", name, namespace, api=_RBAC, rules=list(rules))
 
 
-def _binding(name: str, namespace: str, subjects: list[Manifest]) -> Manifest:
+def binding_of(name: str, namespace: str, subjects: list[Manifest]) -> Manifest:
+    """What gives the role of that name to somebody."""
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
     return manifest("RoleBinding", name, namespace, api=_RBAC, roleRef=role, subjects=subjects)
 
 
-def _token(account: str, namespace: str) -> Manifest:
+def controller_binding(name: str, namespace: str) -> Manifest:
+    """What lets Argo's controller do in a namespace what it does there.
+
+    Args:
+        name: of the service account of pods.
+        namespace: where they are.
+    """
+    return binding_of(
+        f"{name}-controller", namespace, [{"kind": "ServiceAccount", "name": "argo", "namespace": "argo"}]
+    )
+
+
+def token_of(account: str, namespace: str) -> Manifest:
     """The token of an executor: Argo mounts this Secret into its own containers only, so the scanner has none."""
     found = manifest(
         "Secret", f"{account}.service-account-token", namespace, type="kubernetes.io/service-account-token"
@@ -166,7 +220,7 @@ def _subject(operator: Operator) -> Manifest:
 
 def rules_of_all() -> list[Manifest]:
     """Every right that some account may get in a namespace: who makes their roles must have them all."""
-    several = (_EXECUTOR, _PARENT, _PLANNER, _REPLACER, _CONTROLLER, _SCHEDULER, _STATE, _OPERATOR, _INVENTORY)
+    several = (EXECUTOR, _PARENT, _PLANNER, _REPLACER, CONTROLLER, _SCHEDULER, _STATE, _OPERATOR, JOBS, _INVENTORY)
     found: dict[tuple[str, str], set[str]] = {}
     for each in (one for rules in several for one in rules):
         for kind in each["resources"]:

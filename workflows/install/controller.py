@@ -18,20 +18,22 @@ if TYPE_CHECKING:
 COMPONENT: Final = "controller"
 NAMESPACE: Final = "scanmatrix-system"
 NAME: Final = "scanmatrix-controller"
+#: Where it answers probes and Prometheus, and the name of that port.
+PORT, PORT_NAME = 8081, "health"
 _RBAC, _RBAC_API = "rbac.authorization.k8s.io", "rbac.authorization.k8s.io/v1"
-#: What it makes, and changes; of Secrets it makes two of a kind that holds a token, and reads none.
-_MADE = "create delete get list patch"
+#: What it makes, changes and follows; of Secrets it makes two of a kind that holds a token, and reads none.
+_MADE = "create delete get list patch watch"
 _OWN = (
     rule(GROUP, [PLURAL], "get list patch watch"),
     rule(GROUP, [f"{PLURAL}/status"], "patch"),
     rule(GROUP, [f"{PLURAL}/finalizers"], "update"),
     rule("", ["configmaps", "serviceaccounts", "services"], _MADE),
-    rule("", ["configmaps", "persistentvolumeclaims"], "watch"),
-    rule("", ["persistentvolumeclaims"], "create get list"),
+    rule("", ["persistentvolumeclaims"], "create get list watch"),
     rule("", ["secrets", "events"], "create"),
     rule("", ["namespaces"], "get list watch"),
-    rule("apps", ["deployments"], f"{_MADE} watch"),
+    rule("apps", ["deployments"], _MADE),
     rule("networking.k8s.io", ["networkpolicies"], _MADE),
+    rule("policy", ["poddisruptionbudgets"], _MADE),
     rule(_RBAC, ["roles", "rolebindings"], _MADE),
     rule("argoproj.io", ["workflowtemplates", "cronworkflows"], _MADE),
     rule("argoproj.io", ["workflows"], "get list patch watch"),
@@ -53,9 +55,11 @@ def controller(config: Config) -> list[Manifest]:
     # What makes a role must have every right that is in it.
     cluster = manifest("ClusterRole", NAME, None, api=_RBAC_API, rules=[*_OWN, *rules_of_all()])
     lease = [rule("coordination.k8s.io", ["leases"], "create get update")]
-    only_api = {
+    policy = {
         "podSelector": {"matchLabels": labels},
         "policyTypes": ["Ingress", "Egress"],
+        # Its metrics say how many resources there are, and nothing of them: any pod may read those.
+        "ingress": [{"ports": [{"protocol": "TCP", "port": PORT}]}],
         "egress": [api_server(config), dns()],
     }
     return [
@@ -66,7 +70,7 @@ def controller(config: Config) -> list[Manifest]:
         _binding("ClusterRole", None, account),
         manifest("Role", NAME, NAMESPACE, api=_RBAC_API, rules=lease),
         _binding("Role", NAMESPACE, account),
-        manifest("NetworkPolicy", NAME, NAMESPACE, api="networking.k8s.io/v1", spec=only_api),
+        manifest("NetworkPolicy", NAME, NAMESPACE, api="networking.k8s.io/v1", spec=policy),
         manifest(
             "PodDisruptionBudget",
             NAME,
@@ -78,9 +82,29 @@ def controller(config: Config) -> list[Manifest]:
     ]
 
 
+def monitored() -> list[Manifest]:
+    """What has Prometheus's operator read the controller's metrics, where that is: a Service, and a ServiceMonitor."""
+    selector = {names.PART_OF: names.SCANMATRIX, names.COMPONENT: COMPONENT}
+    port = {"name": PORT_NAME, "port": PORT, "targetPort": PORT_NAME, "protocol": "TCP"}
+    # Of each pod by itself: one acts, and all say whether they do.
+    spec = {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": selector, "ports": [port]}
+    endpoint = {"port": PORT_NAME, "path": "/metrics", "interval": "30s"}
+    reading = {"selector": {"matchLabels": {names.COMPONENT: COMPONENT}}, "endpoints": [endpoint]}
+    api = "monitoring.coreos.com/v1"
+    return [
+        manifest("Service", NAME, NAMESPACE, component=COMPONENT, spec=spec),
+        manifest("ServiceMonitor", NAME, NAMESPACE, api=api, component=COMPONENT, spec=reading),
+    ]
+
+
 def _binding(kind: str, namespace: str | None, subjects: list[Manifest]) -> Manifest:
     role = {"apiGroup": _RBAC, "kind": kind, "name": NAME}
     return manifest(f"{kind}Binding", NAME, namespace, api=_RBAC_API, roleRef=role, subjects=subjects)
+
+
+def _probe(path: str, failures: int) -> Manifest:
+    get = {"path": path, "port": PORT_NAME}
+    return {"httpGet": get, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": failures}
 
 
 def _deployment(config: Config, labels: Manifest) -> Manifest:
@@ -89,8 +113,12 @@ def _deployment(config: Config, labels: Manifest) -> Manifest:
         "image": config.image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["scanmatrix", "controller"],
-        "args": ["--lease", f"{NAMESPACE}/{NAME}"],
+        "args": ["--lease", f"{NAMESPACE}/{NAME}", "--health-port", str(PORT)],
         "env": [{"name": name, "value": SCRATCH} for name in ("HOME", "TMPDIR")],
+        "ports": [{"name": PORT_NAME, "containerPort": PORT, "protocol": "TCP"}],
+        "startupProbe": _probe("/healthz", 30),  # a busy node takes a minute to import everything
+        "livenessProbe": _probe("/healthz", 6),
+        "readinessProbe": _probe("/readyz", 3),
         "resources": resources("50m", "192Mi", "1Gi"),
         "securityContext": container_security(),
         "volumeMounts": [{"name": "scratch", "mountPath": SCRATCH}],

@@ -17,7 +17,8 @@ from orchestrator.argo.names import Component
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.cache import CACHE_PORT
 from orchestrator.config.networks import NEVER, PRIVATE, excepted, is_never
-from orchestrator.config.notify import PORTS, variable_of
+from orchestrator.config.notify import PORTS
+from orchestrator.config.secret import variable_of
 from orchestrator.kit.urls import split_url
 from orchestrator.workflows.cell import fill
 from orchestrator.workflows.install.caches import installed
@@ -34,10 +35,11 @@ _API = 6443
 #: Of PostgreSQL, and of MariaDB and MySQL.
 _DATABASES = (5432, 3306)
 #: Components of pods that read images.
-READERS = (Component.PLAN, Component.PULL, Component.IMAGE, Component.DATABASE, Component.SCHEDULER)
+READERS = (Component.PLAN, Component.PULL, Component.IMAGE, Component.DATABASE, Component.SCHEDULER, Component.SERVICE)
 #: Components of pods that speak to nobody but the Kubernetes API.
 ALONE = (
     Component.SCAN,
+    Component.JOB,
     Component.LOAD,
     Component.SHARD,
     Component.LEFT,
@@ -85,9 +87,32 @@ def policies(config: Config, *, shared: bool = False) -> list[Manifest]:
         _policy(config, Component.DATABASE_COMMAND, _components(Component.DATABASE_COMMAND),
                 egress=[api, names_of, *_outside(config, {_HTTP, _HTTPS}, _mirror_urls(config, commands=True))]),
         _policy(config, Component.CACHE, _components(Component.CACHE),
-                ingress=[{"from": [{"podSelector": _components(*READERS)}], "ports": _ports([CACHE_PORT])}],
+                ingress=[{"from": [{"podSelector": _components(*READERS)}], "ports": ports_of([CACHE_PORT])}],
                 egress=[names_of, *_outside(config, {_HTTP, _HTTPS}, upstreams)]),
     ]  # fmt: skip
+
+
+def policy_of_service(config: Config, port: int) -> Manifest:
+    """Of the pods of `scanmatrix serve`: reached from their namespace and those that are named, on one port.
+
+    They plan and read the store, as the scheduler does, fetch the keys of the OpenID provider, notify the sinks of
+    events, and read the configuration of jobs.
+    """
+    spaces = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": each}}}
+              for each in dict.fromkeys((*config.argo.service.namespaces, *_of_gateway(config)))]  # fmt: skip
+    further = [config.auth.oidc.issuer] if config.auth.oidc else []
+    further += [sink.url.get_secret_value() for sink in config.events.sinks if not variable_of(sink.url)]
+    further += _of_git([config.events.jobs.git.url] if config.events.jobs else [])
+    return _policy(
+        config, f"{config.argo.service_account}-{Component.SERVICE}", _components(Component.SERVICE),
+        ingress=[{"from": [{"podSelector": {}}, *spaces], "ports": ports_of([port])}],
+        egress=[api_server(config), dns(), *_caches(config), *_of_scheduler(config, *further)],
+    )  # fmt: skip
+
+
+def _of_gateway(config: Config) -> tuple[str, ...]:
+    gateway = config.argo.service.gateway
+    return (gateway.namespace,) if gateway and gateway.namespace else ()
 
 
 def _policy(
@@ -109,14 +134,15 @@ def _components(*components: Component) -> Manifest:
     return {"matchLabels": labels, "matchExpressions": [several]}
 
 
-def _ports(ports: Iterable[int], *protocols: str) -> list[Manifest]:
+def ports_of(ports: Iterable[int], *protocols: str) -> list[Manifest]:
+    """Numbers of ports, of TCP unless other protocols are named."""
     return [{"protocol": one, "port": port} for port in ports for one in protocols or ("TCP",)]
 
 
 def api_server(config: Config) -> Manifest:
     """A rule that lets out to the Kubernetes API."""
     server = config.argo.api_server
-    return {"to": [_block(cidr, NEVER) for cidr in server.cidrs], "ports": _ports(server.ports)}
+    return {"to": [block(cidr, NEVER) for cidr in server.cidrs], "ports": ports_of(server.ports)}
 
 
 def dns() -> Manifest:
@@ -126,14 +152,14 @@ def dns() -> Manifest:
         "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
     }
     on_node = {"ipBlock": {"cidr": "169.254.20.10/32"}}
-    return {"to": [servers, on_node], "ports": _ports([53], "UDP", "TCP")}
+    return {"to": [servers, on_node], "ports": ports_of([53], "UDP", "TCP")}
 
 
 def _caches(config: Config) -> list[Manifest]:
     """Our own caches; and others, of which a policy cannot name the hosts."""
     found = []
     if installed(config):
-        found.append({"to": [{"podSelector": _components(Component.CACHE)}], "ports": _ports([CACHE_PORT])})
+        found.append({"to": [{"podSelector": _components(Component.CACHE)}], "ports": ports_of([CACHE_PORT])})
     if elsewhere := [cache.url for cache in config.cache if not cache.installed]:
         found += _outside(config, (), elsewhere)
     return found
@@ -148,14 +174,15 @@ def _outside(config: Config, ports: Iterable[int], urls: Iterable[str] = ()) -> 
         urls: whose ports are open as well. One with an address instead of a name opens this very address, too.
     """
     urls = tuple(urls)
-    wide = [_block("0.0.0.0/0", (*NEVER, *PRIVATE)), _block("::/0", (*NEVER, *PRIVATE))]
-    wide += [_block(cidr, NEVER) for cidr in config.argo.network.private]
-    found = [{"to": wide, "ports": _ports(sorted({*ports, *map(_port, urls)}))}]
-    named = sorted({(address, _port(url)) for url in urls if (address := _address(url))})
-    return [*found, *({"to": [_block(address, ())], "ports": _ports([port])} for address, port in named)]
+    wide = [block("0.0.0.0/0", (*NEVER, *PRIVATE)), block("::/0", (*NEVER, *PRIVATE))]
+    wide += [block(cidr, NEVER) for cidr in config.argo.network.private]
+    found = [{"to": wide, "ports": ports_of(sorted({*ports, *map(port_of, urls)}))}]
+    named = sorted({(address, port_of(url)) for url in urls if (address := _address(url))})
+    return [*found, *({"to": [block(address, ())], "ports": ports_of([port])} for address, port in named)]
 
 
-def _block(cidr: str, exceptions: Iterable[str]) -> Manifest:
+def block(cidr: str, exceptions: Iterable[str]) -> Manifest:
+    """A network without the parts of it that are excepted."""
     holes = excepted(cidr, exceptions)
     return {"ipBlock": {"cidr": cidr, **({"except": holes} if holes else {})}}
 
@@ -170,12 +197,12 @@ def _address(url: str) -> str:
     return "" if is_never(network) else network
 
 
-def _of_scheduler(config: Config) -> list[Manifest]:
-    """Where its store, sources of targets, receivers of results, and other clusters may answer."""
+def _of_scheduler(config: Config, *further: str) -> list[Manifest]:
+    """Where its store, sources of targets, receivers of results, other clusters and further URLs may answer."""
     pods = config.argo.scheduler
     ports = {_HTTPS, _SSH, *(_DATABASES if pods.store_secret else ()), *config.argo.network.ports}
     ports |= {_API} if pods.kubeconfig_secret else set()
-    return _outside(config, ports, [*_git_urls(config), *_receiver_urls(config)])
+    return _outside(config, ports, [*_git_urls(config), *_receiver_urls(config), *further])
 
 
 def _receiver_urls(config: Config) -> list[str]:
@@ -195,6 +222,10 @@ def _git_urls(config: Config) -> list[str]:
     """The repositories of target lists, and those that are targets."""
     urls = [target.csv.git.url for target in config.targets if target.csv and target.csv.git]
     urls += [target.repository.url for target in config.targets if target.repository]
+    return _of_git(urls)
+
+
+def _of_git(urls: Iterable[str]) -> list[str]:
     return [url for url in urls if (parts := split_url(url)) and parts.scheme in {"http", "https", "ssh"}]
 
 
@@ -224,6 +255,7 @@ def _url_of(found: re.Match[str]) -> str:
     return f"https://{found['bare']}{found['number']}"
 
 
-def _port(url: str) -> int:
+def port_of(url: str) -> int:
+    """The port of a URL."""
     parts = urlsplit(url)
     return parts.port or {"http": _HTTP, "ssh": _SSH}.get(parts.scheme, _HTTPS)

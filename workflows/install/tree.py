@@ -9,6 +9,7 @@ import yaml
 from orchestrator.errors import UsageError
 from orchestrator.workflows.install import runs
 from orchestrator.workflows.install.accounts import accounts
+from orchestrator.workflows.install.admission import admission
 from orchestrator.workflows.install.bounds import bounds
 from orchestrator.workflows.install.caches import caches
 from orchestrator.workflows.install.chart import chart
@@ -16,8 +17,10 @@ from orchestrator.workflows.install.controller import controller
 from orchestrator.workflows.install.images import own_images, static_folder
 from orchestrator.workflows.install.network import policies
 from orchestrator.workflows.install.scheduler import scheduler
+from orchestrator.workflows.install.service import service
 from orchestrator.workflows.install.storage import STORAGE, kind_of, volumes
 from orchestrator.workflows.manifests import to_yaml
+from orchestrator.workflows.overlays import InstallPart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,13 +53,49 @@ def objects(config: Config, overlay: Overlay, *, contents: Mapping[str, str]) ->
     return [*found, *volumes(config)[kind_of(config, overlay)], *runs.templates(config)]
 
 
-def shared(config: Config, *, contents: Mapping[str, str]) -> list[Manifest]:
+def shared(config: Config, *, contents: Mapping[str, str], served: bool = False) -> list[Manifest]:
     """What a namespace needs that has other pods too: all but the namespace, what its pods may use, and volumes.
 
     The sources of targets are not read, and nothing is made that reaches beyond the namespace.
+
+    Args:
+        config: what the objects follow from.
+        contents: as for `render`.
+        served: with the REST service.
     """
     found = [one for group in _base(config, contents, shared=True).values() for one in group]
+    found += service(config, contents, shared=True) if served else []
     return [*found, *runs.templates(config, look=False)]
+
+
+def parts(config: Config, wanted: Sequence[InstallPart], *, contents: Mapping[str, str]) -> dict[str, list[Manifest]]:
+    """The objects of optional parts, by the file that they stand in.
+
+    Args:
+        config: what the objects follow from.
+        wanted: which parts.
+        contents: as for `render`.
+    """
+    found: dict[str, list[Manifest]] = {}
+    if InstallPart.CONTROLLER in wanted:
+        definition, *others = controller(config)
+        found |= {"controller/definition": [definition], "controller/controller": others}
+    if InstallPart.SERVICE in wanted:
+        found["service/service"] = service(config, contents)
+    if InstallPart.ADMISSION in wanted and (rules := admission(config)):
+        found["admission/admission"] = rules
+    return found
+
+
+def files_of_parts(config: Config, wanted: Sequence[InstallPart], *, contents: Mapping[str, str]) -> dict[str, str]:
+    """A folder for `kubectl apply -k argo-install/<part>`, of each part; of the controller the chart, too."""
+    found: dict[str, str] = {}
+    for part in wanted:
+        if groups := parts(config, [part], contents=contents):
+            found |= _kustomization(
+                f"{INSTALL}/{part}", {name.rpartition("/")[2]: objects for name, objects in groups.items()}
+            )
+    return found | (chart(config) if InstallPart.CONTROLLER in wanted else {})
 
 
 def files(config: Config, overlay: Overlay | None = None, *, contents: Mapping[str, str]) -> dict[str, str]:
@@ -74,9 +113,7 @@ def files(config: Config, overlay: Overlay | None = None, *, contents: Mapping[s
     found = _kustomization(f"{INSTALL}/base", groups)
     for kind, objects in volumes(config).items():
         found |= _kustomization(f"{VOLUMES}/{kind}", {"volume": objects})
-    definition, *others = controller(config)
-    found |= _kustomization(f"{INSTALL}/controller", {"definition": [definition], "controller": others})
-    found |= chart(config)
+    found |= files_of_parts(config, tuple(InstallPart), contents=contents)
     if overlay:
         found |= _copied(config, "argo") | _copied(config, f"overlays/{overlay}")
         path = f"{INSTALL}/overlays/{overlay}/kustomization.yaml"

@@ -10,6 +10,7 @@ import msgspec
 
 from orchestrator.analysis.merge.names import Member, other_names
 from orchestrator.model import BY_SCANNER, Cvss, Finding, MergedFinding, Severity, Suppressed
+from orchestrator.model.finding import OWN_KIND
 from orchestrator.model.merged import MOST_PLACES
 from orchestrator.model.places import in_order
 from orchestrator.packages.fixes import best_fix, is_plain
@@ -30,8 +31,6 @@ _CARRIED = {
     for field in msgspec.structs.fields(Finding)
     if field.name in MergedFinding.__struct_fields__ and field.name not in _MERGED
 }
-# A check is what its own scan means by it: no other looks for the same.
-_OWN = "check"
 # Suppressions that are named of one row, when each of its findings has one of its own.
 _MOST_NAMED = 5
 _MOST_SAYINGS = 10_000
@@ -213,7 +212,7 @@ class Rows:
         if told is not None:
             return told
         found_by, known = self._scans_of(found), {*self._scans_of(found), *self._scans_of(hidden)}
-        others = [each for each in self._scans if each[0] not in known and kind in each[2] and kind != _OWN]
+        others = [each for each in self._scans if each[0] not in known and kind in each[2] and kind != OWN_KIND]
         told = self._told[kind, found, hidden] = MergedFinding(
             target=self._target,
             key="",

@@ -1,7 +1,9 @@
-"""Suppression: ignore rules and VEX documents, read when a run is planned, applied once after the merge."""
+"""Suppression: ignore rules and VEX documents, read when a run is planned, applied once after the merge.
+
+What reads them is `…loading`: it needs the whole configuration, which what applies them does without.
+"""
 
 from orchestrator.analysis.suppression.apply import Suppressor
 from orchestrator.analysis.suppression.first_use import first_used
-from orchestrator.analysis.suppression.loading import load
 
-__all__ = ["Suppressor", "first_used", "load"]
+__all__ = ["Suppressor", "first_used"]

@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from orchestrator.analysis.suppression.rules import PATTERNS
+from orchestrator.errors import PermanentError
 from orchestrator.model.documents import spell_time
+from orchestrator.model.suppression import PATTERNS
+from orchestrator.volume.records import read_small
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,12 +81,13 @@ def _remember(path: Path, at: str) -> str:
 
 
 def _read(path: Path) -> str:
-    """What a file says; of a damaged one, when it was made; empty when there is none."""
+    """What a file says; of a damaged one, or a link, when it was made; empty when there is none."""
     try:
-        text = path.read_text(encoding="ascii", errors="replace").strip()
-        made = path.stat().st_mtime
+        made, text = path.lstat().st_mtime, ""
     except FileNotFoundError:
         return ""
+    with suppress(PermanentError, OSError):
+        text = read_small(path).decode("ascii", "replace").strip()
     try:
         moment = datetime.fromisoformat(text)
         return spell_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

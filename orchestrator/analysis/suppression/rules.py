@@ -19,6 +19,7 @@ from orchestrator.kit.matching import glob, is_glob, says_something
 from orchestrator.kit.sources import Problem, SourceError, read_text
 from orchestrator.kit.yaml_source import parse_yaml
 from orchestrator.model import IgnoreRule
+from orchestrator.model.suppression import PATTERNS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
 KEY = "ignore"
 """The one key of an ignore file."""
-
-PATTERNS = ("id", "package", "target", "owner", "scan", "path")
-"""The keys of a rule that say what it is about."""
 
 LONGEST = timedelta(days=365)
 """A rule may not end later than this: what nobody looks at for a year, nobody answers for any more."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from orchestrator.model import Document
+from orchestrator.model.base import SCHEMA_VERSION
 
 
 class CheckState(StrEnum):
@@ -42,7 +43,7 @@ class Check(Document, frozen=True):
         return self.needed and self.state is not CheckState.OK
 
 
-class Diagnosis(Document, frozen=True):
+class Diagnosis(Document, frozen=True, tag_field=SCHEMA_VERSION, tag=1):
     """Everything that was looked for.
 
     Attributes:

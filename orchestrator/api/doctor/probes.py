@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ class Probe:
         needed: likewise.
         look: does it; called in a thread of its own, which may never end.
         advice: what to do where it fails by an error, or does not answer.
+        patience: seconds for it, where that is less than for all.
     """
 
     area: str
@@ -41,6 +43,7 @@ class Probe:
     needed: bool
     look: Callable[[], Seen]
     advice: str = ""
+    patience: float = math.inf
 
 
 def run_probes(probes: Sequence[Probe], patience: float) -> list[Check]:
@@ -63,13 +66,15 @@ def run_probes(probes: Sequence[Probe], patience: float) -> list[Check]:
         except (ScanmatrixError, OSError) as error:
             seen[place] = Seen(CheckState.BROKEN, str(error), probe.advice)
 
-    end = time.monotonic() + patience
+    began = time.monotonic()
     threads = [threading.Thread(target=work, args=each, daemon=True) for each in enumerate(probes)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
-    return [_check(probe, answer, patience) for probe, answer in zip(probes, list(seen), strict=True)]
+    for thread, probe in zip(threads, probes, strict=True):
+        thread.join(max(0.0, began + min(patience, probe.patience) - time.monotonic()))
+    return [
+        _check(probe, answer, min(patience, probe.patience)) for probe, answer in zip(probes, list(seen), strict=True)
+    ]
 
 
 def _check(probe: Probe, answer: Seen | None, patience: float) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Seconds to wait for a connection, and for any next byte.
 _TIMEOUT = (5.0, 8.0)
+#: Seconds for a cluster that nothing needs.
+_UNASKED = 3.0
 
 
 def probes(config: Config, needs: Needs) -> Iterator[Probe]:
@@ -33,7 +36,8 @@ def probes(config: Config, needs: Needs) -> Iterator[Probe]:
     for context in wanted or (None,):
         runs = needs.in_cluster and context is None
         look = partial(_look_at_cluster, config, context, needed=bool(wanted), runs=runs)
-        yield Probe("cluster", context or "current context", bool(wanted), look, advice)
+        patience = math.inf if wanted else _UNASKED
+        yield Probe("cluster", context or "current context", bool(wanted), look, advice, patience)
 
 
 def _look_at_registry(config: Config, use: RegistryUse) -> Seen:

@@ -79,13 +79,12 @@ def needs_of(config: Config) -> Needs:
         UsageError: a scan template has mistakes.
     """
     catalog = load_catalog(config)
-    near = [source for source in config.targets if _stands_here(source)]
-    far = [source for source in config.targets if not _stands_here(source)]
+    far = [source for source in config.targets if not source.is_here]
     troubles: tuple[Check, ...] = ()
     entries: tuple[Entry, ...] = ()
     scans: set[str] = set()
     try:
-        entries = collect(config.model_copy(update={"targets": tuple(near)}), catalog=catalog)
+        entries = collect(config, catalog=catalog, here=True)
         scans = {scan for entry in entries for scan in choose_scans(entry, config.scans, catalog)}
     except (ScanmatrixError, OSError) as error:
         troubles = (Check(area="targets", name="targets", state=CheckState.BROKEN, needed=True, found=str(error)),)
@@ -104,11 +103,6 @@ def needs_of(config: Config) -> Needs:
         git=any(entry.kind is TargetKind.REPOSITORY for entry in entries) or any(each.csv for each in far),
         troubles=troubles,
     )
-
-
-def _stands_here(source: TargetSource) -> bool:
-    """Whether what it names can be read without asking anybody."""
-    return not (source.cluster or source.registry or (source.csv and source.csv.git))
 
 
 def _named(names: Iterable[str], catalog: Mapping[str, Scan]) -> set[str]:

@@ -7,6 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.admission.scans import check_admission
 from orchestrator.argo.names import RUN, of_run
 from orchestrator.argo.nodes import is_work
 from orchestrator.argo.status import status_of
@@ -25,6 +26,7 @@ from orchestrator.scanners.distrust import check_plan
 from orchestrator.scanners.rules import rules_of
 from orchestrator.steps.ending import finish_left
 from orchestrator.upkeep.claims import read_claim
+from orchestrator.upkeep.plans import read_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,11 +118,13 @@ class ArgoEngine:
         Raises:
             WorkflowTemplateMissingError: the cluster is not ready for this plan.
             DistrustedError: a scanner of the plan is not trusted any more.
+            NotAdmittedError: one may not run any more.
             UsageError: a Workflow of that name belongs to something else.
         """
         from orchestrator.workflows import ManifestKind, manifests  # noqa: PLC0415 - imports hera
 
         check_plan(plan, rules_of(self._config), spell_time(datetime.now(UTC)))
+        check_admission(plan, self._config, in_cluster=True)
         check_workflow_template(plan, self._cluster)
         (manifest,) = manifests.manifests(plan, self._config, kind=ManifestKind.SUBMISSION)
         try:
@@ -163,11 +167,14 @@ class ArgoEngine:
 
         Raises:
             UsageError: the run has not ended yet.
+            NotAdmittedError: a scan of its plan, as far as that is here, may not run any more.
         """
         from orchestrator.workflows import manifests  # noqa: PLC0415 - imports hera
 
         if any(not each.ended for each in self._cluster.workflows(of_run(run)) if is_work(each)):
             raise UsageError(f"run {run} has not ended yet: wait for its end, or cancel it, before it is tried again")
+        if self._volume.plan(run).exists():
+            check_admission(read_plan(run, self._volume), self._config, in_cluster=True)
         name = f"{run}-r{secrets.token_hex(2)}"
         return self._create(manifests.retry(run, self._config, name)).metadata.name
 

@@ -19,11 +19,18 @@ venue = HERE
 
 def make(config: Config, *, mounted: bool) -> Engine:  # noqa: ARG001 - as `EngineFolder` has it
     """See `EngineFolder`; the volume is always that of the configuration."""
-    from orchestrator.engines.local.engine import LocalEngine  # noqa: PLC0415 - only for those who run something
+    from orchestrator.admission.scans import refused_at_start  # noqa: PLC0415 - only for those who run something
+    from orchestrator.engines.local.engine import LocalEngine  # noqa: PLC0415
     from orchestrator.scanners.rules import volume_of  # noqa: PLC0415
 
     local = config.local
-    return LocalEngine(volume_of(config), runner=local.runner, sandbox=local.sandbox, downloads=config.databases.update)
+    return LocalEngine(
+        volume_of(config),
+        runner=local.runner,
+        sandbox=local.sandbox,
+        downloads=config.databases.update,
+        refused=lambda plan: refused_at_start(plan, config),
+    )
 
 
 def missing(config: Config, scans: Iterable[Scan]) -> dict[str, str]:

@@ -15,11 +15,15 @@ from orchestrator.kit.removal import remove_quietly
 from orchestrator.kit.umask import umask
 from orchestrator.model import Cell, CellRecord, CellState, Plan, Scan
 from orchestrator.model.endings import Evidence, ReportState, decide
+from orchestrator.planning.sboms import NOT_STORED
 from orchestrator.steps.stage import stage
+from orchestrator.steps.stage_sbom import stage_sbom
 from orchestrator.upkeep.databases import pinned
 from orchestrator.volume.layout import ATTEMPT, PRIVATE, Volume
 from orchestrator.volume.records import Records, now
 
+#: How the note of a cell begins that a stored SBOM was not good enough for.
+ITSELF = "the image itself was scanned: "
 #: Seconds before the second attempt; doubled before each further one.
 BACKOFF = 1.0
 
@@ -84,6 +88,7 @@ class CellRunner:
                 exit_code=ended.exit_code,
                 log=ended.log,
                 isolation=ended.isolation,
+                note=f"{ITSELF}{cell.unmatched}" if cell.unmatched not in {"", NOT_STORED} else "",
             )
             if not ended.temporary or retry == scan.retries or self._stop.wait(BACKOFF * 2**retry):
                 break
@@ -104,6 +109,8 @@ class CellRunner:
             ScanmatrixError: the cell failed.
             OSError: the volume did.
         """
+        if cell.source is not None:
+            return self._match(cell, scan)
         folder = self._volume.cell(self._plan.run, cell.target, cell.scan)
         tarball = self._volume.tarball(self._plan.run, cell.target, cell.scan)
         checkout = self._volume.checkout(self._plan.run, cell.target, cell.scan)
@@ -129,15 +136,39 @@ class CellRunner:
                 cell.online,
                 layers if scan.reads_layers and not target.is_repository else None,
             )
-            ended = self._scanners.run(scan, attempt, self._stop.reason)
-            error = ended.error or _keep_report(work / scan.report, folder / scan.report, scan.report_limit)
-            return replace(ended, error=error)
+            return self._launch(scan, attempt, folder)
         finally:
             # The blob is the one copy on the volume; where links are refused, this one would be another.
             tarball.unlink(missing_ok=True)
             remove_quietly(checkout)
             remove_quietly(layers)
             remove_quietly(work)
+
+    def _match(self, cell: Cell, scan: Scan) -> Ended:
+        """The same, of a cell that reads a stored SBOM.
+
+        Raises:
+            ScanmatrixError: the cell failed.
+            OSError: the volume did.
+        """
+        folder = self._volume.cell(self._plan.run, cell.target, cell.scan)
+        sbom = self._volume.sbom(self._plan.run, cell.target, cell.scan)
+        in_image = not self._scanners.launcher.is_process(scan)
+        record = stage_sbom(self._plan, cell, self._volume, in_image=in_image)
+        work = _fresh_folder(folder, record.attempts)
+        try:
+            target = self._plan.targets_by_id[cell.target]
+            attempt = CellInputs(work, target, sbom, self._database(cell, scan), sbom=True)
+            return self._launch(scan, attempt, folder)
+        finally:
+            remove_quietly(sbom)
+            remove_quietly(work)
+
+    def _launch(self, scan: Scan, attempt: CellInputs, folder: Path) -> Ended:
+        """Run the scanner of an attempt, and keep its report in the cell's folder."""
+        ended = self._scanners.run(scan, attempt, self._stop.reason)
+        error = ended.error or _keep_report(attempt.work / scan.report, folder / scan.report, scan.report_limit)
+        return replace(ended, error=error)
 
     def _database(self, cell: Cell, scan: Scan) -> Path | None:
         """The very version the cell was given: a refresh meanwhile makes another one current."""

@@ -34,6 +34,7 @@ WORK = "/work"
 TARBALL = "/image.tar"
 CHECKOUT = "/checkout"
 LAYERS = "/layers"
+SBOM = "/sbom.json"
 DATABASE = "/database"
 FETCHED = "/fetched"
 #: User and group for scanners when we are root ourselves: "nonroot" of the distroless images.

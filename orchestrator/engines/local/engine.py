@@ -1,11 +1,11 @@
 """The local engine: the steps of a run on this machine, with scanners as processes or in containers of their own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from orchestrator.engines.interface import EngineError, NotOfferedError, Observer
 from orchestrator.engines.local.execution import Execution
 from orchestrator.engines.local.launch import Launcher, Preference
-from orchestrator.engines.local.lock import interrupt_holder, locked
+from orchestrator.engines.local.lock import cancel_run, heeding_cancel, locked
 from orchestrator.engines.local.sandbox import Sandboxing
 from orchestrator.engines.local.scanners import Scanners
 from orchestrator.engines.local.status import follow, log_of, status_of, statuses_of
@@ -31,6 +31,7 @@ class LocalEngine:
             do only the one.
         sandbox: `auto` keeps processes in bubblewrap where it works, `required` starts none without, `off` all.
         downloads: whether databases may be downloaded, as far as the plan of a run wants it.
+        refused: why scans of a plan may not start now, by their names.
     """
 
     def __init__(
@@ -40,8 +41,9 @@ class LocalEngine:
         runner: Preference = "auto",
         sandbox: Sandboxing = "auto",
         downloads: bool = True,
+        refused: Callable[[Plan], Mapping[str, str]] = lambda _: {},
     ) -> None:
-        self._volume = volume
+        self._volume, self._refused = volume, refused
         self._downloads = downloads
         self._runner = runner
         self._sandbox: Sandboxing = sandbox
@@ -82,9 +84,11 @@ class LocalEngine:
             root = self._volume.root
             launcher = Launcher(self._runner, f"{plan.run}@{root}", sandbox=self._sandbox, hidden=[root])
             scanners = Scanners(launcher, plan.limits)
-            execution = Execution(plan, self._volume, observer, stop=stop, client=client, scanners=scanners)
+            execution = Execution(
+                plan, self._volume, observer, stop=stop, client=client, scanners=scanners, refused=self._refused
+            )
             try:
-                with interruptible(stop.interrupt):
+                with interruptible(stop.interrupt), heeding_cancel(self._volume.run(plan.run), stop.interrupt):
                     ledger = execution.run()
             except KeyboardInterrupt:
                 raise execution.interrupted() from None
@@ -131,8 +135,8 @@ class LocalEngine:
         return run
 
     def cancel(self, run: str) -> tuple[str, ...]:
-        """See `Engine`: the process that is at work on it is interrupted."""
-        return (interrupt_holder(self._volume.run(run), run),)
+        """See `Engine`: the process that is at work on it ends this run, and no other that it has."""
+        return (cancel_run(self._volume.run(run), run),)
 
     def fetch(self, run: str) -> Ledger:  # noqa: ARG002 - as `Engine` has it
         """See `Engine`: results are on this volume as soon as the run has ended."""

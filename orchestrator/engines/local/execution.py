@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -10,6 +10,7 @@ from functools import partial
 from orchestrator.engines.interface import Interrupted, Observer
 from orchestrator.engines.local.cell import CellRunner
 from orchestrator.engines.local.crew import each
+from orchestrator.engines.local.matching import batches_of, match_sboms
 from orchestrator.engines.local.scanners import Scanners
 from orchestrator.engines.narrator import notify
 from orchestrator.engines.stop import INTERRUPTED, Stop
@@ -19,7 +20,7 @@ from orchestrator.kit.advice import resuming
 from orchestrator.kit.guarding import guarded, in_words
 from orchestrator.model import Cell, CellRecord, Decision, Ledger, Outcome, Plan, Scan, Target
 from orchestrator.model.documents import DocumentError, read, spell_time
-from orchestrator.planning.batches import batches, fits
+from orchestrator.planning.batches import fits
 from orchestrator.results.provisional import LEDGER, is_whole
 from orchestrator.scanners.distrust import refused_scans
 from orchestrator.steps.aggregate import aggregate
@@ -29,6 +30,7 @@ from orchestrator.steps.refresh import refresh
 from orchestrator.upkeep.databases import current
 from orchestrator.upkeep.leftovers import clear_attempts
 from orchestrator.upkeep.links import evict
+from orchestrator.upkeep.room import make_room
 from orchestrator.volume.layout import Volume, write_atomic
 from orchestrator.volume.records import now
 
@@ -47,8 +49,9 @@ class Execution:
         stop: Stop,
         client: RegistryClient,
         scanners: Scanners,
+        refused: Callable[[Plan], Mapping[str, str]] = lambda _: {},
     ) -> None:
-        self._plan = plan
+        self._plan, self._refused = plan, refused
         self._volume = volume
         self._observer = observer
         self._stop = stop
@@ -62,6 +65,8 @@ class Execution:
         self._ended = 0
         #: Why cells failed whose records could not be written, by target id and scan.
         self._unrecorded: dict[tuple[str, str], str] = {}
+        #: What the summary says beside how cells ended.
+        self._notes: list[str] = []
 
     def run(self) -> Ledger:
         """Everything from the databases to the ledger, which is written whatever happens to the cells."""
@@ -73,22 +78,33 @@ class Execution:
         except (ScanmatrixError, OSError) as error:
             self._fail_unfinished(self._plan.cells, in_words(error))
         self._check_interrupted()
-        return aggregate(self._plan, self._volume, unrecorded=self._unrecorded)
+        return aggregate(self._plan, self._volume, notes=self._notes, unrecorded=self._unrecorded)
 
     def _run_cells(self) -> None:
         self._observer.plan_started(self._plan)
         with suppress(OSError):  # of a call that was killed: nobody else is at work on this run
             clear_attempts(self._plan.run, self._volume)
         self._find_pending()
-        self._fail_distrusted_scanners()
+        self._fail_refused_scanners()
         self._fail_missing_scanners()
         self._refresh_databases()
+        at_once = self._plan.limits.cells_in_flight
+        self._pending = match_sboms(self._pending, self._run_in_slot, self._end, limit=at_once, stop=self._stop)
         all_fit = fits(self._plan)
-        for batch in batches(self._plan):
+        for batch in batches_of(self._plan, self._pending):
             targets = [self._targets[id_] for id_ in batch if self._pending.get(id_)]
+            self._make_room([target.id for target in targets])
             each(targets, self._run_target, limit=self._plan.limits.images_in_flight, interrupt=self._stop.interrupt)
             if not all_fit:
                 self._evict(batch)
+
+    def _make_room(self, batch: Sequence[str]) -> None:
+        """Remove tarballs and copies that other runs left, where they and a batch exceed the volume's budget."""
+        try:
+            with guarded(f"making room for tarballs of run {self._plan.run}"):
+                make_room(self._plan, batch, self._volume)
+        except (ScanmatrixError, OSError) as error:
+            _log.warning("tarballs of earlier runs could not be removed: %s", error)
 
     def _evict(self, batch: Sequence[str]) -> None:
         """Make room for the next batch; where that fails, its pulls say what the volume lacks."""
@@ -148,9 +164,10 @@ class Execution:
             return {}
         return {row.cell: row.attempts for row in ledger.rows if row.outcome is Outcome.FAILED}
 
-    def _fail_distrusted_scanners(self) -> None:
+    def _fail_refused_scanners(self) -> None:
         """Fail the cells of scanners that came to be denied since the plan was made; no database is refreshed then."""
-        for name, reason in refused_scans(self._plan, self._volume.distrusted, spell_time(datetime.now(UTC))).items():
+        distrusted = refused_scans(self._plan, self._volume.distrusted, spell_time(datetime.now(UTC)))
+        for name, reason in {**self._refused(self._plan), **distrusted}.items():
             self._fail_scan(name, reason)
 
     def _fail_missing_scanners(self) -> None:
@@ -206,7 +223,8 @@ class Execution:
         if not state.error:
             write_atomic(marker, state.version.encode())
         elif state.version and not self._stop.interrupted:
-            _log.warning("%s; cells use the database of %s", state.error, state.version)
+            self._notes.append(f"{state.error}; cells use the database of {state.version}")
+            _log.warning("%s", self._notes[-1])
         return "" if state.version else state.error
 
     def _fail_scan(self, scan: str, reason: str) -> None:
@@ -282,20 +300,27 @@ class Execution:
         return error
 
     def _run_cell(self, cell: Cell) -> None:
-        """Run one cell to its end; whatever goes wrong there is the end of this cell, and of no other."""
+        record = self._run_in_slot(cell)
+        if record is not None:
+            self._end(cell, record)
+
+    def _run_in_slot(self, cell: Cell) -> CellRecord | None:
+        """Run one cell to its end; whatever goes wrong there is the end of this cell, and of no other.
+
+        Returns:
+            How it ended; None where it was not begun, because somebody interrupted the run.
+        """
         with self._slots:
             if self._stop.interrupted:
-                return
+                return None
             if reason := self._stop.reason():
-                self._fail(cell, reason)
-                return
+                return self._record_failure(cell, reason)
             try:
                 with guarded(f"running {cell.id}"):
                     self._observer.cell_started(cell)
-                    record = self._cells.run(cell)
+                    return self._cells.run(cell)
             except (ScanmatrixError, OSError) as error:
-                record = self._record_failure(cell, in_words(error))
-        self._end(cell, record)
+                return self._record_failure(cell, in_words(error))
 
     def _fail(self, cell: Cell, reason: str) -> None:
         self._end(cell, self._record_failure(cell, reason))

@@ -1,20 +1,23 @@
-"""One engine at a time on one run."""
+"""One engine at a time on one run; and how that is asked to end it.
+
+runs/<run>/.lock      held by who is at work on it
+runs/<run>/.cancel    somebody wants it to end: its engine, which may carry others, ends this run alone
+"""
 
 import fcntl
-import os
-import re
-import signal
-import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from orchestrator.engines.interface import EngineError
 from orchestrator.errors import TemporaryError, UsageError
-from orchestrator.volume.layout import LOCK
+from orchestrator.volume.layout import CANCEL, LOCK, write_atomic
 from orchestrator.volume.locks import LockedError, held
 
-_HOLDER = re.compile(r"process (\d+) on (\S+)")
+# Seconds between two looks for a wish that a run be cancelled, and for whether it was heard.
+_LISTEN, _POLL = 0.5, 0.05
 
 
 class RunBusy(EngineError, TemporaryError):  # noqa: N818 - the name says what happened
@@ -41,29 +44,69 @@ def locked(folder: Path, run: str) -> Iterator[None]:
         yield
 
 
-def interrupt_holder(folder: Path, run: str) -> str:
-    """Send SIGTERM to the process that holds the lock of a run.
+@contextmanager
+def heeding_cancel(folder: Path, interrupt: Callable[[], None]) -> Iterator[None]:
+    """Within the block, somebody who asks for the end of this run, and of no other of this process, is heard.
+
+    Args:
+        folder: of the run, on the volume, whose lock is held.
+        interrupt: called once, in a thread of its own.
+    """
+    wish, ended = folder / CANCEL, threading.Event()
+    wish.unlink(missing_ok=True)  # of an earlier call, which has ended without hearing it
+
+    def listen() -> None:
+        """Until it is asked for, or the block ends."""
+        while not ended.wait(_LISTEN):
+            with suppress(OSError):  # a volume that is away for a moment
+                wish.unlink()
+                interrupt()
+                return
+
+    threading.Thread(target=listen, name="scanmatrix.cancel", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def cancel_run(folder: Path, run: str, *, patience: float = 10.0) -> str:
+    """Have the process that is at work on a run end that run, wherever it is.
 
     Args:
         folder: of the run, on the volume.
         run: its id, for the message.
+        patience: seconds for it to hear.
 
     Returns:
         The process, in words.
 
     Raises:
-        UsageError: nobody holds it, or a process on another machine does.
+        UsageError: nobody is at work on it, or who is does not hear.
     """
-    path = folder / LOCK
+    if (holder := _holder(folder)) is None:
+        raise UsageError(f"run {run} is not running: nobody holds {folder / LOCK}")
+    write_atomic(folder / CANCEL, b"")
+    end = time.monotonic() + patience
+    while (folder / CANCEL).exists():
+        if _holder(folder) is None:
+            break  # it has ended by itself
+        if time.monotonic() > end:
+            (folder / CANCEL).unlink(missing_ok=True)
+            raise UsageError(f"run {run} does not end: {holder} has not heard within {patience:g} s; is it stopped?")
+        time.sleep(_POLL)
+    (folder / CANCEL).unlink(missing_ok=True)
+    return holder
+
+
+def _holder(folder: Path) -> str | None:
+    """Who holds the lock of a run, in words; None for nobody."""
     try:
-        with path.open("rb") as lock:
-            holder = _HOLDER.search(lock.read(200).decode(errors="replace"))
+        with (folder / LOCK).open("rb") as lock:
+            said = lock.read(200).decode(errors="replace").strip()
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        if holder is None or holder[2] != socket.gethostname():
-            raise UsageError(f"run {run} is running elsewhere: {holder[0] if holder else 'unknown process'}") from None
-        os.kill(int(holder[1]), signal.SIGTERM)
-        return holder[0]
+        return said or "another process"
     except FileNotFoundError:
         pass
-    raise UsageError(f"run {run} is not running: nobody holds {path}")
+    return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.engines.local.confine import bound_of_cell, bound_of_database
-from orchestrator.engines.local.containers import CHECKOUT, DATABASE, FETCHED, LAYERS, TARBALL, WORK
+from orchestrator.engines.local.containers import CHECKOUT, DATABASE, FETCHED, LAYERS, SBOM, TARBALL, WORK
 from orchestrator.engines.local.launch import Binding, Launcher
 from orchestrator.engines.local.online import Turns, token
 from orchestrator.engines.local.process import Ended, Job
@@ -32,11 +32,12 @@ class CellInputs:
     Attributes:
         work: folder for this attempt alone; its HOME, TMPDIR and working directory.
         target: of the cell.
-        tarball: the cell's `image.tar`.
+        tarball: the cell's `image.tar`, or the SBOM that it reads in place of the image.
         database: folder of the database version it was given; None for scans without.
         checkout: folder with the files of a repository; None for an image.
         online: whether it asks the API of the repository's host.
         layers: folder with the files of an image's layers; None for a scan that does not read them.
+        sbom: whether it reads an SBOM.
     """
 
     work: Path
@@ -46,6 +47,7 @@ class CellInputs:
     checkout: Path | None = None
     online: bool = False
     layers: Path | None = None
+    sbom: bool = False
 
 
 class Scanners:
@@ -72,7 +74,8 @@ class Scanners:
             ImageUnavailable: neither is its image.
             TokenMissing: it asks an API, and there is no token for that.
         """
-        places = [Binding("workdir", attempt.work, WORK, read_only=False), Binding("tarball", attempt.tarball, TARBALL)]
+        read = ("sbom", attempt.tarball, SBOM) if attempt.sbom else ("tarball", attempt.tarball, TARBALL)
+        places = [Binding("workdir", attempt.work, WORK, read_only=False), Binding(*read)]
         if attempt.checkout:
             places.append(Binding("checkout", attempt.checkout, CHECKOUT))
         if attempt.layers:
@@ -80,7 +83,7 @@ class Scanners:
         if attempt.database:
             places.append(Binding("database", attempt.database, DATABASE))
         job = Job(
-            argv=scan.command_for(attempt.target.kind, online=attempt.online),
+            argv=scan.command_for(attempt.target.kind, online=attempt.online, sbom=attempt.sbom),
             folder=attempt.work,
             environment=scan.environment,
             report=attempt.work / scan.report,

@@ -141,7 +141,7 @@ def _cell(row: LedgerRow | None, scan: str, counts: Counts) -> CellView:
         return CellView("failed", "suspect", "", f"suspect: {row.suspect}; it found: {words(counts)}", scan)
     if row.outcome is not Outcome.OK:
         return CellView(row.outcome.value, row.outcome.value, "", f"{row.outcome}: {row.reason}", scan)
-    note = f"; {row.note}" if row.note else ""
+    note = (f"; from {row.source}" if row.source else "") + (f"; {row.note}" if row.note else "")
     if not any(counts):
         hidden = f"; {row.findings:,} in its report, all suppressed or merged away" if row.findings else ""
         return CellView("clean", "0", "", f"ok: no findings{hidden}{note}", scan)

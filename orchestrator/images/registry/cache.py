@@ -6,7 +6,7 @@ from typing import Protocol
 from orchestrator.images.reference import Reference
 from orchestrator.kit.advice import ours
 from orchestrator.kit.docker_hub import HUB, HUB_HOST, HUB_OLD
-from orchestrator.net.hosts import host_name, is_loopback
+from orchestrator.kit.hosts import host_name, is_loopback
 
 
 class CacheRule(Protocol):

@@ -10,18 +10,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from orchestrator.images.digests import DIGEST, check_digest, digest_of
-from orchestrator.images.manifests import INDEX_TYPES, MANIFEST_TYPES
+from orchestrator.images.manifests import INDEX_TYPES, MANIFEST_TYPES, OCI_INDEX
+from orchestrator.images.registry.blob_stream import BlobStream, start_of
 from orchestrator.images.registry.cache import CacheRule, is_within, remedy
 from orchestrator.images.registry.credentials import Authenticator
 from orchestrator.images.registry.hearsay import confirmed, reach_upstream, witnessed
-from orchestrator.images.registry.listing import PAGE, read_catalogue, read_tags
+from orchestrator.images.registry.listing import PAGE, Referrer, read_catalogue, read_referrers, read_tags
 from orchestrator.images.registry.session import Session
-from orchestrator.kit.http_headers import range_start, whole_number
 from orchestrator.kit.retrying import Patience
 from orchestrator.model import LISTING_BUDGET, Blob
 from orchestrator.net.allowance import Allowance
-from orchestrator.net.answers import Answer, RangeRefused
-from orchestrator.net.errors import Damaged, ManifestBytes, WrongBytes
+from orchestrator.net.answers import RangeRefused
+from orchestrator.net.errors import Damaged, ManifestBytes, NotFound, WrongBytes
 from orchestrator.net.pages import refuse_page
 from orchestrator.net.transport import Asking, Transport
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
+
+    from orchestrator.net.answers import Answer
 
     #: A page of a list, and the `Link` fields beside it.
     _Page = tuple[bytes, list[str]]
@@ -38,47 +40,12 @@ MANIFEST_LIMIT: Final = 4 * 1024 * 1024
 #: Largest blob read into memory (configs).
 SMALL_LIMIT: Final = 16 * 1024 * 1024
 _ACCEPT = ", ".join((*MANIFEST_TYPES, *INDEX_TYPES, "application/vnd.docker.distribution.manifest.v1+prettyjws"))
-_PARTIAL = 206
 
 T = TypeVar("T")
 
 
 def _plainly(ask: Callable[[], T]) -> T:
     return ask()
-
-
-class BlobStream:
-    """A blob, or the rest of one, as it comes in.
-
-    Attributes:
-        start: offset in the blob of the first byte that will come; 0 where the server ignored the wish for a later one.
-        promised: bytes to come, as the server says; None when it does not.
-    """
-
-    def __init__(self, answer: Answer, start: int) -> None:
-        self.start = start
-        self.promised = whole_number(answer.headers.get("Content-Length"))
-        self._answer = answer
-
-    def abort(self) -> None:
-        """Make a read in another thread end at once."""
-        self._answer.abort()
-
-    def read(self, size: int) -> bytes:
-        """What has come in, at most this many bytes; empty at the end.
-
-        Raises:
-            Broken: the connection failed, or is too slow to be worth it.
-        """
-        return self._answer.read_some(size)
-
-    def read_into(self, buffer: memoryview) -> int:
-        """Put what has come in into a buffer, at most as much as fits; 0 at the end.
-
-        Raises:
-            Broken: as `read` does.
-        """
-        return self._answer.read_into(buffer)
 
 
 class RegistryClient:
@@ -95,6 +62,7 @@ class RegistryClient:
         caches: pull-through caches; what they say of names counts only while they reach their upstream.
         backoff: seconds before the first of them, doubled each time.
         timeout: seconds to wait for a connection, and for any next byte.
+        strange: hosts (`host[:port]`) that strangers name: as for `Transport`.
     """
 
     def __init__(
@@ -105,10 +73,11 @@ class RegistryClient:
         caches: Iterable[CacheRule] = (),
         backoff: float = 0.5,
         timeout: tuple[float, float] = (10, 60),
+        strange: Iterable[str] = (),
     ) -> None:
         self.retries, self.backoff = retries, backoff
         self._caches = tuple(caches)
-        self._transport = Transport(insecure, timeout)
+        self._transport = Transport(insecure, timeout, strange=strange)
         self._authenticator = Authenticator()
         self._session = Session(self._transport, self._authenticator)
 
@@ -202,6 +171,29 @@ class RegistryClient:
         page = self._pages(location, "tags/list", spent, self._of_names(witnessed, location, "tags/list", spent))
         return read_tags(page, spent, f"{location}: tags/list", size=PAGE)
 
+    def referrers(self, location: str, digest: str, *, allowance: Allowance | None = None) -> list[Referrer] | None:
+        """What says that it is about a manifest: signatures, attestations, SBOMs; in the registry's order.
+
+        Args:
+            location: `http(s)://host[:port]/repository`.
+            digest: of the manifest.
+            allowance: as for `tags`.
+
+        Returns:
+            None where the registry knows no such question (distribution-spec 1.1 came in 2024).
+
+        Raises:
+            As `tags` does; Unsupported where what is served is no index.
+        """
+        spent = allowance or _listing_allowance()
+        path = f"referrers/{check_digest(digest, origin=location)}"
+        try:
+            return read_referrers(
+                self._pages(location, path, spent, headers={"Accept": OCI_INDEX}), spent, f"{location}: {path}"
+            )
+        except NotFound:
+            return None
+
     def greet(self, origin: str) -> None:
         """See that a registry answers, and takes the login that there is for all of it.
 
@@ -229,11 +221,17 @@ class RegistryClient:
         return read_catalogue(self._pages(origin, "_catalog", spent), spent, f"{origin}: _catalog", size=PAGE)
 
     def _pages(
-        self, location: str, path: str, allowance: Allowance, asked: Callable[[Callable[[], _Page]], _Page] = _plainly
+        self,
+        location: str,
+        path: str,
+        allowance: Allowance,
+        asked: Callable[[Callable[[], _Page]], _Page] = _plainly,
+        *,
+        headers: dict[str, str] | None = None,
     ) -> Callable[[str], _Page]:
         def read(query: str) -> _Page:
             def attempt() -> _Page:
-                with self._session.get(location, f"{path}{query}", {}, Asking(allowance)) as answer:
+                with self._session.get(location, f"{path}{query}", headers or {}, Asking(allowance)) as answer:
                     data = answer.read_all(MANIFEST_LIMIT, f"{location}: {path}")
                     refuse_page(data, f"{location}: {path}")
                     return data, answer.fields("Link")
@@ -263,7 +261,7 @@ class RegistryClient:
             try:
                 headers = {"Range": f"bytes={offset}-"} if offset else {}
                 answer = stack.enter_context(self._session.get(location, path, headers, asking))
-                start = _start(answer, offset)
+                start = start_of(answer, offset)
             except RangeRefused:
                 start = 0
                 answer = stack.enter_context(self._session.get(location, path, {}, asking))
@@ -311,12 +309,3 @@ def _promised(answer: Answer, location: str) -> str:
     if digest and not DIGEST.fullmatch(digest):
         raise WrongBytes(f"{location}: its Docker-Content-Digest {digest[:80]!r} is not a sha256 or sha512 digest")
     return digest
-
-
-def _start(answer: Answer, offset: int) -> int:
-    """Where in the blob an answer to a Range request begins: at the offset, or at 0 where Range was ignored."""
-    if answer.status != _PARTIAL:
-        return 0
-    if range_start(answer.headers.get("Content-Range")) != offset:
-        raise RangeRefused(f"{answer.host} answers with another range than was asked for")
-    return offset

@@ -7,8 +7,9 @@ from typing import Protocol
 from orchestrator.errors import Cancelled, TemporaryError
 from orchestrator.images.digests import Hash, new_hash
 from orchestrator.images.manifests import is_foreign, read_image, read_manifest
+from orchestrator.images.registry.blob_stream import BlobStream
 from orchestrator.images.registry.cache import remedy
-from orchestrator.images.registry.client import BlobStream, RegistryClient
+from orchestrator.images.registry.client import RegistryClient
 from orchestrator.images.tarball.sink import CHUNK, Sink
 from orchestrator.kit.retrying import Patience
 from orchestrator.kit.signatures import HEAD

@@ -55,10 +55,9 @@ def calm(past: StoreReader, pairs: Sequence[Sides]) -> Calm:
     places: dict[int, Position] = {}
     states: dict[int, frozenset[int]] = {}
     targets: dict[int, int] = {}
-    holding = past.holding(cell.state for sides in pairs for cell in (*sides.before, *sides.after))
     for number, sides in enumerate(pairs):
         # What never found anything tells nothing, whenever it ran.
-        before, after = ([cell for cell in side if cell.state in holding] for side in (sides.before, sides.after))
+        before, after = ([cell for cell in side if cell.may_tell] for side in (sides.before, sides.after))
         about = {cell.target for cell in after}
         if _layout(before) != _layout(after) or len(about) > 1:
             continue
@@ -74,7 +73,9 @@ def calm(past: StoreReader, pairs: Sequence[Sides]) -> Calm:
     if not past.merged:
         return Calm(quiet, {}, {target: states[target] for target in quiet.values()}, (), {})
     ours = {state: target for target in stirred.values() for state in states[target]}
-    rows = past.alike(ours, {fact for _, fact in moved}) if ours else []
+    rows = (
+        past.alike([each for each in moved if each[0] in ours], {of: states[ours[of]] for of in ours}) if ours else []
+    )
     now: dict[int, set[str]] = {}
     for row in rows:
         if row.span.gone is None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 NEVER: Order = (-1, "")
 # Runs that are read first, or one where that held everything; most often they say all there is to say.
 _NEWEST = 2
+# How many times as many runs are read next where the last ones had none of some names.
+_FURTHER = 8
 
 
 class _Seen:
@@ -82,26 +84,33 @@ class NamesAt:
         self._seen: dict[int, dict[str, _Seen]] = {}
         self._last: dict[int, Order] | None = None
         self._successors: dict[Order, Order] = {}
+        self._every: set[tuple[int, str]] | None = None
         self._read(names, scans)
 
     def _read(self, wanted: Collection[int] | None, scans: Collection[str] | None) -> None:
         waiting = list(self.runs)
         count = 1 if waiting and not waiting[-1].partial else _NEWEST
         while waiting and (wanted is None or wanted):
+            nothing = True
             for cell in self._past.cells(waiting[-count:], wanted, scans):
                 self._seen.setdefault(cell.tag, {}).setdefault(cell.scan, _Seen()).see(cell)
+                nothing = False
             del waiting[-count:]
-            count *= 2
-            if waiting:
+            if wanted is not None and nothing:  # as by many results that were put one by one, of other names
+                count *= _FURTHER
+            elif waiting:
+                count *= 2
                 wanted = self._unsettled(wanted, scans)
 
     def _unsettled(self, wanted: Collection[int] | None, some: Collection[str] | None) -> set[int]:
         """The names of which runs before those that were read may say more."""
         if wanted is not None and some is not None:
             wanted = {name for name in wanted if not all(self._is_settled(name, scan) for scan in some)}
-        scans = self._past.scans_of(wanted) if wanted is None or wanted else ()
-        asked = ((name, scan) for name, scan in scans if some is None or scan in some)
-        return {name for name, scan in asked if not self._is_settled(name, scan)}
+        if self._every is None:  # asked once: what is still open later is a part of what is open now
+            scans = self._past.scans_of(wanted) if wanted is None or wanted else set[tuple[int, str]]()
+            self._every = {(name, scan) for name, scan in scans if some is None or scan in some}
+        self._every = {(name, scan) for name, scan in self._every if not self._is_settled(name, scan)}
+        return {name for name, _ in self._every}
 
     def _is_settled(self, name: int, scan: str) -> bool:
         seen = self._seen.get(name, {}).get(scan)

@@ -83,13 +83,13 @@ def steady(past: StoreReader, older: Sequence[RunPlace], newer: Sequence[RunPlac
     """
     every = [*older, *newer]
     # What a whole run had last is gone at both moments when another such run of the older side followed it.
-    followed = meant.followed(past.connection, [place.id for place in older if not place.partial])
+    followed = _followed(past, [place for place in older if not place.partial])
     counting = [place for place in every if place.id not in followed]
     heads: dict[int, frozenset[int]] = {}
     stirred, busy = list[Stirred](), set[int]()
     for head in [place for place in counting if not place.partial][: -_HEADS - 1 : -1]:
         later = every[every.index(head) + 1 :]
-        if meant.share_names(past.connection, head.id, [place.id for place in later if not place.partial]):
+        if _share_names(past, head, [place for place in later if not place.partial]):
             continue
         found = _unsteady(past, head, older if head in newer else ())
         if found is not None:
@@ -99,7 +99,8 @@ def steady(past: StoreReader, older: Sequence[RunPlace], newer: Sequence[RunPlac
             stirred.append(Stirred(head, found.bases, frozenset(found.stirred)))
             busy |= apart
             heads[head.id] = frozenset(apart | found.stirred)
-    rest = meant.absent(past.connection, list(heads), [place.id for place in counting if place.id not in heads])
+    are_heads = [place for place in counting if place.id in heads]
+    rest = _absent(past, are_heads, [place for place in counting if place.id not in heads])
     others = frozenset(rest).union(*heads.values())
     few = (some._replace(names=some.names - busy - rest) for some in stirred)
     return Steady(heads, others, [some for some in few if some.names])
@@ -121,8 +122,30 @@ def steady_in(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> S
     return Steady({head.id: mine}, mine | gone_in(past, head, older), [stirred] if stirred.names else [])
 
 
+def _followed(past: StoreReader, whole: Sequence[RunPlace]) -> set[int]:
+    """Of whole runs in their order, those of which a later one has the same first name."""
+    last = {place.names or str(place.id): place.id for place in whole}
+    alike = {place.id for place in whole if last[place.names or str(place.id)] != place.id}
+    return alike | meant.followed(past.connection, [place.id for place in whole if place.id not in alike])
+
+
+def _share_names(past: StoreReader, run: RunPlace, others: Sequence[RunPlace]) -> bool:
+    """Whether a run has any name that others have as well; of one that is named as another, it is known."""
+    if any(run.is_named_as(other) for other in others):
+        return True
+    return meant.share_names(past.connection, run.id, [other.id for other in others])
+
+
+def _absent(past: StoreReader, some: Sequence[RunPlace], others: Sequence[RunPlace]) -> set[int]:
+    """Names that others have, and some runs have not; nothing need be asked of those that are named as one of these."""
+    lacking = [other.id for other in others if not any(run.is_named_as(other) for run in some)]
+    return meant.absent(past.connection, [run.id for run in some], lacking)
+
+
 def _had(past: StoreReader, head: RunPlace, names: Set[int]) -> frozenset[int]:
     """Those of some names that a run has."""
+    if not names:
+        return frozenset()
     return frozenset(name for _, there in past.names_in([head], names) for name in there if name in names)
 
 
@@ -134,22 +157,22 @@ def gone_in(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> fro
         head: the run.
         older: those before it.
     """
-    had: list[int] = []
+    had: list[RunPlace] = []
     waiting: set[int] | None = None
     for place in reversed([place for place in older if not place.partial]):
         if waiting is None:
-            if not meant.share_names(past.connection, head.id, [place.id]):
+            if not _share_names(past, head, [place]):
                 continue
-            waiting = meant.absent(past.connection, [place.id], [head.id])
-            had.append(place.id)
+            waiting = _absent(past, [place], [head])
+            had.append(place)
         elif waiting:
             [(_, names)] = past.names_in([place], waiting)
             if found := waiting.intersection(names):
                 waiting -= found
-                had.append(place.id)
+                had.append(place)
         else:
             break
-    return frozenset(meant.absent(past.connection, [head.id], had))
+    return frozenset(_absent(past, [head], had))
 
 
 class _Unsteady(NamedTuple):
@@ -177,23 +200,26 @@ def _unsteady(past: StoreReader, head: RunPlace, older: Sequence[RunPlace]) -> _
     told = extents(past.connection, [place.id for place in (head, *whole)])
     bases, new = _bases(past, head, whole, told)
     between = [place for place in older if bases and place.partial and place.order > bases[-1].order]
-    names = meant.several(past.connection, head.id).union(new.names, *(there for _, there in past.names_in(between)))
+    names = new.names.union(*(there for _, there in past.names_in(between)))
+    if told[head.id].several:
+        names |= meant.several(past.connection, head.id)
     for base in bases:
+        if base.is_named_as(head):
+            continue
         names |= meant.moved(past.connection, head.id, base.id)
         if base.id not in new.lacked:
             names |= meant.renamed(past.connection, head.id, base.id)
     moving = new.states | _moving(past, [head, *bases], told)
-    targets = known.targets_of(past.connection, moving)
-    targets |= known.earlier(past.connection, head.id, past.times.begin_if_last(head.id))
+    targets = known.earlier(past.connection, head.id, past.times.begin_if_last(head.id))
     if len(bases) > 1 and not told[head.id].scans.keys() <= told[bases[0].id].whole_scans:
         # Results of several runs read otherwise than those of one, where several scans have them.
         targets |= known.scattered(past.connection, head.id)
     names |= meant.left_out(past.connection, head.id, told[head.id])
-    names |= meant.names_of(past.connection, head.id, targets)
+    names |= meant.names_of(past.connection, head.id, targets) | known.names_of(past.connection, head.id, moving)
     stirred = set[int]()
     if numbers := [base.id for base in bases]:
         moved = known.stirred(past.connection, numbers, past.times.after(numbers))
-        stirred = meant.names_of(past.connection, head.id, known.targets_of(past.connection, moved))
+        stirred = known.names_of(past.connection, head.id, moved)
     return _Unsteady(names, stirred - names, bases)
 
 
@@ -232,14 +258,15 @@ def _new(past: StoreReader, head: RunPlace, bases: Sequence[RunPlace], told: Map
 
     Where one of these has a scan of all its targets, it has that of every name which means the same in both.
     """
-    having = {scan: base.id for base in reversed(bases) for scan in told[base.id].whole_scans}
+    having = {scan: base for base in reversed(bases) for scan in told[base.id].whole_scans}
     wanted = told[head.id].scans.keys()
     names = set[int]()
     lacked = frozenset(having[scan] for scan in wanted & having.keys())
     for base in lacked:
-        names |= meant.absent(past.connection, [base], [head.id])
+        names |= _absent(past, [base], [head])
     others = wanted - having.keys()
-    return _New(names, known.lacking(past.connection, head.id, [base.id for base in bases], others), lacked)
+    states = known.lacking(past.connection, head.id, [base.id for base in bases], others)
+    return _New(names, states, frozenset(base.id for base in lacked))
 
 
 def _moving(past: StoreReader, some: Sequence[RunPlace], told: Mapping[int, Extent]) -> set[int]:

@@ -19,9 +19,6 @@ from orchestrator.kit.advice import ours, resuming
 from orchestrator.results.bom import ARRAYS
 from orchestrator.results.errors import NoResultsError
 
-BOM = "bom.cdx.json"
-"""Name of the merged BOM's file."""
-
 
 class TargetDocument(NamedTuple):
     """A CycloneDX 1.6 document about one target.
@@ -45,11 +42,11 @@ class _Ref(msgspec.Struct, gc=False, rename={"bom_ref": "bom-ref"}):
 _read_ref = msgspec.json.Decoder(_Ref).decode
 
 
-def target_bom(folder: Path, target: str) -> bytes:
+def target_bom(path: Path, target: str) -> bytes:
     """The BOM of one target.
 
     Args:
-        folder: results folder of the run.
+        path: of the run's BOM, as `RunResults.bom` has it.
         target: its id.
 
     Returns:
@@ -58,25 +55,24 @@ def target_bom(folder: Path, target: str) -> bytes:
     Raises:
         NoResultsError: the run has no BOM, or none of such a target.
     """
-    for document in target_boms(folder):
+    for document in target_boms(path):
         if document.target == target:
             return document.data
-    raise NoResultsError(f"{folder / BOM}: no target {target} in it; {ours('results', 'list')} names what there is")
+    raise NoResultsError(f"{path}: no target {target} in it; {ours('results', 'list')} names what there is")
 
 
-def target_boms(folder: Path, *, vulnerabilities: bool = True) -> Iterator[TargetDocument]:
+def target_boms(path: Path, *, vulnerabilities: bool = True) -> Iterator[TargetDocument]:
     """The BOMs of all targets, in the plan's order.
 
     Args:
-        folder: results folder of the run.
+        path: of the run's BOM, as `RunResults.bom` has it.
         vulnerabilities: whether they are in the documents, besides components and dependencies.
 
     Raises:
         NoResultsError: the run has no BOM, or it is damaged.
     """
-    path = folder / BOM
     if not path.exists():
-        raise NoResultsError(f"{path}: no such file; {resuming(folder.name)} makes it")
+        raise NoResultsError(f"{path}: no such file; {resuming(path.parent.name)} makes it")
     try:
         with ExitStack() as stack:
             files = [stack.enter_context(path.open("rb")) for _ in ARRAYS]
@@ -90,7 +86,7 @@ def target_boms(folder: Path, *, vulnerabilities: bool = True) -> Iterator[Targe
                 own = {"compositions": [_unknown(target)]} if target in unknown else {}
                 yield TargetDocument(target, _document(head | own, subject, lists))
     except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, OSError) as error:
-        raise NoResultsError(f"{path}: damaged: {error!r}; {resuming(folder.name)} makes it again") from error
+        raise NoResultsError(f"{path}: damaged: {error!r}; {resuming(path.parent.name)} makes it again") from error
 
 
 def _unknown(target: str) -> dict[str, Any]:

@@ -7,91 +7,35 @@ times in a BOM (in several places of the image) stays as often.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
-from typing import Any, NamedTuple
-
-import msgspec
+from typing import Any
 
 from orchestrator.findings.interface import Report
 from orchestrator.model import Finding, LedgerRow, Target
 from orchestrator.packages.found import FoundPackages
 from orchestrator.packages.identity import Package
-from orchestrator.packages.qualifiers import qualifiers_of
 from orchestrator.packages.resolve import Place
+from orchestrator.results.bom.entries import (
+    BomEntry,
+    Json,
+    ReportedVulnerability,
+    SaidReport,
+    nearest,
+    own_property,
+    strip_refs,
+)
 from orchestrator.results.bom.identity import identity
 from orchestrator.results.bom.packages import Packages
 from orchestrator.results.bom.pieces import Affected, Item, Property, SaidBy, component, our_property, vulnerability
 from orchestrator.results.bom.validity import repair
 
-Json = dict[str, Any]
-
 # Components within components deeper than this are left out: no scanner nests them so, and readers give up on it.
 _DEPTH = 32
-# Components of one package that a finding is held against: an image has one for each architecture, or artifact.
-_MOST_COMPARED = 20
 # Pieces that are kept because further ones may say the same.
 _MOST_SHARED = 4096
 # Parts of a component that hold no references of their own; the rest is searched for them.
 _PLAIN = frozenset({"properties", "hashes", "externalReferences", "components"})
-
-
-class _Entry(msgspec.Struct, gc=False):
-    """A component of the target, whichever report it is from.
-
-    Attributes:
-        number: which makes its reference.
-        document: as a BOM describes it; None where only findings name it: any BOM's description is better.
-        name: where only findings name it.
-        version: likewise.
-        purl: as the first finding has it.
-        scans: the scans that found it, in order.
-    """
-
-    number: int
-    document: Json | None = None
-    name: str = ""
-    version: str = ""
-    purl: str = ""
-    scans: tuple[str, ...] = ()
-
-    @property
-    def package_url(self) -> str:
-        """Of the component; empty without one."""
-        return self.purl if self.document is None else str(self.document.get("purl") or "")
-
-
-class _Said(NamedTuple):
-    """What one report says, until all are there.
-
-    Attributes:
-        source: its scanner.
-        by: the property that names the scan.
-        findings: of one that is no BOM, in lists that become one vulnerability each: a finding, its package, and so on.
-        bom: the valid parts of one that is.
-        subject: the reference by which that BOM calls the target; empty for none.
-    """
-
-    scan: str
-    source: SaidBy
-    by: tuple[Property, ...]
-    findings: Sequence[list[Any]] = ()
-    bom: Json | None = None
-    subject: str = ""
-
-
-class _Found(msgspec.Struct, gc=False):
-    """A vulnerability that a finding reports, with the components it is in, until it is written.
-
-    Attributes:
-        number: which makes its reference.
-        affects: numbers of the components; 0 for the target.
-    """
-
-    number: int
-    said: _Said
-    finding: Finding
-    affects: tuple[int, ...]
 
 
 class TargetBom:
@@ -103,16 +47,16 @@ class TargetBom:
         self.ref = target.id
         self._type = "application" if target.is_repository else "container"
         self._count = 0
-        self._said: list[_Said] = []
+        self._said: list[SaidReport] = []
         self.is_catalogued = False
         self._found = packages or FoundPackages()
         self._packages = Packages()
-        self._top: list[_Entry] = []
-        self._by_place: dict[Place, list[_Entry]] = {}
+        self._top: list[BomEntry] = []
+        self._by_place: dict[Place, list[BomEntry]] = {}
         self._cells: dict[str, str] = {}
         self._depends: dict[str, dict[str, None]] = {}
         self._together: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}
-        self._vulnerabilities: list[Json | _Found] = []
+        self._vulnerabilities: list[Json | ReportedVulnerability] = []
         self._properties: dict[tuple[str, ...], tuple[Property, ...]] = {}
         self._affected: dict[int, Affected] = {}
 
@@ -144,7 +88,7 @@ class TargetBom:
             for entry in entries:
                 if entry.document is not None:
                     known = entry.document.get("properties") or []
-                    entry.document["properties"] = [*known, *[_property("scan", scan) for scan in entry.scans]]
+                    entry.document["properties"] = [*known, *[own_property("scan", scan) for scan in entry.scans]]
         self._by_place.clear()
 
     def dependencies(self) -> list[Json]:
@@ -161,7 +105,7 @@ class TargetBom:
         """Those of the target, this many at a time, once it is joined."""
         waiting = iter(self._vulnerabilities)
         while some := list(islice(waiting, most)):
-            yield [self._vulnerability(each) if isinstance(each, _Found) else each for each in some]
+            yield [self._vulnerability(each) if isinstance(each, ReportedVulnerability) else each for each in some]
 
     def component(self) -> Json:
         """The target as a component: its names, and how its cells ended; not what was found in it."""
@@ -178,7 +122,7 @@ class TargetBom:
             document["version"] = self._target.digest
         if purl:
             document["purl"] = purl
-        document["properties"] = [_property(*each) for each in dict.fromkeys(properties)]
+        document["properties"] = [own_property(*each) for each in dict.fromkeys(properties)]
         return document
 
     @property
@@ -205,7 +149,7 @@ class TargetBom:
             made = self._properties[scans] = tuple([our_property("scan", scan) for scan in scans])
         return made
 
-    def _add_scan(self, entry: _Entry, scan: str) -> None:
+    def _add_scan(self, entry: BomEntry, scan: str) -> None:
         """Say that a scan found a component; entries found by the same ones share what says so."""
         if scan not in entry.scans:
             both = entry.scans, scan
@@ -229,9 +173,9 @@ class TargetBom:
                 else:
                     groups[alike] = [finding, package]
                 gather(package)
-        self._said.append(_Said(scan, SaidBy(report.scanner), self._found_by((scan,)), list(groups.values())))
+        self._said.append(SaidReport(scan, SaidBy(report.scanner), self._found_by((scan,)), list(groups.values())))
 
-    def _add_findings(self, said: _Said) -> None:
+    def _add_findings(self, said: SaidReport) -> None:
         # By identity: there is one object for each spelling of a package, which the number depends on alone.
         known: dict[int, int] = {}
         for found in said.findings:
@@ -243,7 +187,7 @@ class TargetBom:
                     number = known[id(package)] = self._package(found[place], package, said.scan)
                 numbers.append(number)
             affects = tuple(dict.fromkeys(numbers)) if len(numbers) > 1 else (numbers[0],)
-            self._vulnerabilities.append(_Found(self._new_number(), said, found[0], affects))
+            self._vulnerabilities.append(ReportedVulnerability(self._new_number(), said, found[0], affects))
 
     def _package(self, finding: Finding, package: Package, scan: str) -> int:
         """The number of the component a finding is about; that of the target where it names none."""
@@ -252,10 +196,10 @@ class TargetBom:
         place = self._packages.place_found(package)
         known = self._by_place.get(place)
         if known:
-            entry = known[0] if len(known) == 1 else _nearest(known, finding.purl)
+            entry = known[0] if len(known) == 1 else nearest(known, finding.purl)
         else:
             name = finding.package or finding.purl
-            entry = self._register(_Entry(self._new_number(), name=name, version=finding.version), place)
+            entry = self._register(BomEntry(self._new_number(), name=name, version=finding.version), place)
             self._top.append(entry)
         if finding.purl:
             if entry.document is not None:
@@ -265,15 +209,15 @@ class TargetBom:
         self._add_scan(entry, scan)
         return entry.number
 
-    def _register(self, entry: _Entry, place: Place) -> _Entry:
+    def _register(self, entry: BomEntry, place: Place) -> BomEntry:
         self._by_place.setdefault(place, []).append(entry)
         return entry
 
-    def _component(self, entry: _Entry) -> Item:
+    def _component(self, entry: BomEntry) -> Item:
         """A component that only findings name."""
         return component(entry.name, entry.version, self._ref(entry.number), entry.purl, self._found_by(entry.scans))
 
-    def _vulnerability(self, found: _Found) -> Item:
+    def _vulnerability(self, found: ReportedVulnerability) -> Item:
         affects = tuple([self._affected.get(each) or self._affects(each) for each in found.affects])
         return vulnerability(self._ref(found.number), found.finding, found.said.source, affects, found.said.by)
 
@@ -295,10 +239,10 @@ class TargetBom:
         for each in part.get("components", ()):
             self._packages.gather(each)
         subject_ref = str(subject.get("bom-ref") or "")
-        self._said.append(_Said(scan, SaidBy(scanner), self._found_by((scan,)), bom=part, subject=subject_ref))
+        self._said.append(SaidReport(scan, SaidBy(scanner), self._found_by((scan,)), bom=part, subject=subject_ref))
         return changed
 
-    def _add_bom(self, said: _Said, part: Json) -> None:
+    def _add_bom(self, said: SaidReport, part: Json) -> None:
         refs: dict[str, str] = {said.subject: self._target.id} if said.subject else {}
         seen: Counter[Place] = Counter()
         for each in part.get("components", ()):
@@ -314,17 +258,17 @@ class TargetBom:
 
     def _merge(
         self, component: Json, scan: str, refs: dict[str, str], seen: Counter[Place], depth: int
-    ) -> tuple[_Entry, bool]:
+    ) -> tuple[BomEntry, bool]:
         """Find the component among those known, or make it known, nested ones likewise; tells whether it is new."""
         old = component.pop("bom-ref", None)
         nested = component.pop("components", None) or ()
         for name, value in component.items():
             if name not in _PLAIN:
-                _strip_refs(value)
+                strip_refs(value)
         place = self._packages.place(component)
         known = self._by_place.get(place, [])
         new = seen[place] >= len(known)
-        entry = self._register(_Entry(self._new_number()), place) if new else known[seen[place]]
+        entry = self._register(BomEntry(self._new_number()), place) if new else known[seen[place]]
         seen[place] += 1
         own = self._ref(entry.number)
         if entry.document is None:  # this report describes it; of what a finding said only the package URL may be news
@@ -345,7 +289,7 @@ class TargetBom:
 
     def _take_over(self, vulnerability: Json, scan: str, scanner: str, refs: dict[str, str]) -> None:
         """A BOM's own vulnerability, its references turned into ours; one that leads nowhere is about the target."""
-        _strip_refs(vulnerability)
+        strip_refs(vulnerability)
         affects: dict[str, Json] = {}
         for affect in vulnerability.get("affects") or ():
             ref = affect["ref"]
@@ -357,32 +301,5 @@ class TargetBom:
         vulnerability["bom-ref"] = self._ref(self._new_number())
         vulnerability["affects"] = list(affects.values())
         vulnerability.setdefault("source", {"name": scanner})
-        vulnerability["properties"] = [*(vulnerability.get("properties") or ()), _property("scan", scan)]
+        vulnerability["properties"] = [*(vulnerability.get("properties") or ()), own_property("scan", scan)]
         self._vulnerabilities.append(vulnerability)
-
-
-def _nearest(entries: list[_Entry], purl: str) -> _Entry:
-    """Of the components that are one package the one with the most of a package URL's qualifiers, else the first."""
-    said = set(qualifiers_of(purl))
-
-    def likeness(entry: _Entry) -> tuple[int, int]:
-        own = set(qualifiers_of(entry.package_url))
-        return len(own & said), -len(own - said)
-
-    return max(entries[:_MOST_COMPARED], key=likeness)
-
-
-def _strip_refs(value: Any) -> None:
-    """Remove every `bom-ref` within a part of a component: they would collide with those of other targets."""
-    waiting = [value]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            value.pop("bom-ref", None)
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value
-
-
-def _property(name: str, value: str) -> Json:
-    return {"name": f"scanmatrix:{name}", "value": value}

@@ -93,12 +93,35 @@ def all_values(rows: Sequence[Document], columns: Sequence[Column]) -> list[Sequ
     """The same of several columns, in their order, and of rows of one type: each is taken apart once."""
     if not rows:
         return [() for _ in columns]
-    of_fields = dict(zip(rows[0].__struct_fields__, zip(*map(msgspec.structs.astuple, rows), strict=True), strict=True))
+    apart: dict[tuple[str, ...], dict[str, Sequence[Any]]] = {(): _apart(rows, {})}
     found = []
     for column in columns:
-        first, *rest = column.path
-        found.append(_spelled(_within(of_fields[first], rest, column), column))
+        *path, name = column.path
+        found.append(_spelled(_fields(apart, tuple(path), columns)[name], column))
     return found
+
+
+def _fields(
+    apart: dict[tuple[str, ...], dict[str, Sequence[Any]]], path: tuple[str, ...], columns: Sequence[Column]
+) -> dict[str, Sequence[Any]]:
+    """The fields of what a path leads to, by name; kept with those that are taken apart already."""
+    if path not in apart:
+        *before, name = path
+        defaults = {column.path[-1]: column.default for column in columns if column.path[:-1] == path}
+        apart[path] = _apart(_fields(apart, tuple(before), columns)[name], defaults)
+    return apart[path]
+
+
+def _apart(values: Sequence[Any], defaults: Mapping[str, Any]) -> dict[str, Sequence[Any]]:
+    """Values of one type, some of which may be missing, by their fields; of one that is missing these are defaults."""
+    first = next((value for value in values if value is not None), None)
+    if first is None:
+        return {name: [default] * len(values) for name, default in defaults.items()}
+    names = first.__struct_fields__
+    missing = tuple([defaults.get(name) for name in names])
+    take = msgspec.structs.astuple
+    taken = zip(*[missing if value is None else take(value) for value in values], strict=True)
+    return dict(zip(names, taken, strict=True))
 
 
 def _within(values: Sequence[Any], path: Sequence[str], column: Column) -> Sequence[Any]:
@@ -125,7 +148,7 @@ def _spelled(values: Sequence[Any], column: Column) -> Sequence[Any]:
             place: [f"{key}={spell(item)}" for key, item in dict(value).items()]
             for place, value in dict(zip(places, values, strict=True)).items()
         }
-        return list(map(known.__getitem__, places))
+        return list(map(known.__getitem__, places)) if len(known) > 1 else [*known.values()] * len(values)
     if column.kind is ColumnKind.WORDS and not _is_text(column.item):
         spell = speller(column.item)
         return [list(map(spell, value)) for value in values]

@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 from orchestrator.kit.advice import resuming
 from orchestrator.kit.text import read_csv_cell
 from orchestrator.model import FindingRow, LedgerRow, MergedRow, Severity
+from orchestrator.results.deletions import DELETED
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import suspects
 from orchestrator.results.tables.columns import SEPARATOR, ColumnKind, columns_of, dtype_of, values_at
-from orchestrator.results.tables.rows import count_rows, mark
+from orchestrator.results.tables.rows import count_rows, deleted_targets, mark, without
 from orchestrator.results.tables.schema import completed, schema_of
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def read_findings(volume: Volume, run: str) -> pd.DataFrame:
     frame = _frame(_read(volume.results(run) / "findings.parquet", FindingRow, run), FindingRow)
     reasons = {f"{target}/{scan}": reason for (target, scan), reason in suspects(volume, run).items()}
     frame["suspect"] = frame["cell"].map(reasons).fillna("").astype("str") if reasons else ""
-    return frame.astype({"suspect": "str"})
+    frame = frame.astype({"suspect": "str"})
+    return frame[~frame["suspect"].str.startswith(DELETED)].reset_index(drop=True) if reasons else frame
 
 
 def read_merged(
@@ -67,9 +69,12 @@ def read_merged(
         NoResultsError: the run has no such file.
     """
     chosen = None if targets is None else [("target", "in", set(targets) or {""})]
+    doubts = suspects(volume, run)
     table = _read(volume.results(run) / "merged.parquet", MergedRow, run, chosen, columns)
     if {"suspect", "target", "found_by"} <= set(table.column_names):
-        table = mark(table, suspects(volume, run))
+        table = mark(table, doubts)
+    if "target" in table.column_names:
+        table = without(table, deleted_targets(doubts))
     return _frame(table, MergedRow)
 
 
@@ -79,11 +84,11 @@ def count_merged(volume: Volume, run: str) -> tuple[dict[Severity, int], int]:
     Raises:
         NoResultsError: there is no such file, or it is damaged.
     """
-    path = volume.results(run) / "merged.parquet"
+    path, deleted = volume.results(run) / "merged.parquet", deleted_targets(suspects(volume, run))
     if not path.exists():
         raise NoResultsError(f"{path}: the run has no merged findings: {resuming(run)} makes them")
     try:
-        table = pq.read_table(path, columns=["severity", "suppressed"])
+        table = without(pq.read_table(path, columns=["severity", "suppressed", "target"]), deleted)
     except (pa.ArrowException, OSError) as error:
         raise NoResultsError(f"{path}: damaged: {error}; {resuming(run)} makes it again") from error
     counts, suppressed = count_rows(table)

@@ -16,21 +16,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+import orchestrator.results.tables.lean  # noqa: F401 - before the first array is made
 from orchestrator.kit.advice import resuming
 from orchestrator.model import MergedRow, Severity
+from orchestrator.results.deletions import DELETED
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.tables.columns import ColumnKind, names_of, reader
 from orchestrator.results.tables.making import make_rows
 from orchestrator.results.tables.schema import completed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from orchestrator.model import Document
     from orchestrator.results.tables.columns import Column
 
     D = TypeVar("D", bound=Document)
+
+#: Rows that are made at once where only some may be wanted.
+_AT_ONCE = 1_000
 
 
 class MergedFile:
@@ -40,6 +45,7 @@ class MergedFile:
         self._path = path
         self._file = file
         self._suspects = suspects
+        self._deleted = deleted_targets(suspects)
         self._sizes = [file.metadata.row_group(each).num_rows for each in range(file.num_row_groups)]
         self._present = frozenset(file.schema_arrow.names)
 
@@ -50,6 +56,11 @@ class MergedFile:
     def rows(self) -> int:
         """Number of merged findings in it."""
         return sum(self._sizes)
+
+    @property
+    def hides(self) -> bool:
+        """Whether some results of the run were deleted since it was written."""
+        return bool(self._deleted)
 
     def groups(self) -> Iterator[range]:
         """The numbers of the rows in each row group, in order."""
@@ -74,13 +85,14 @@ class MergedFile:
         return (mark(table, self._suspects) if "suspect" in columns else table).select(list(columns))
 
     def tables(self, columns: Sequence[str] = names_of(MergedRow)) -> Iterator[pa.Table]:
-        """Some columns of every row group, one after the other.
+        """Some columns of every row group, one after the other; what was deleted since is left out.
 
         Raises:
             NoResultsError: the file is damaged.
         """
+        needed = [*dict.fromkeys([*columns, *(["target"] if self._deleted else [])])]
         for group in range(len(self._sizes)):
-            yield self.read(group, columns)
+            yield without(self.read(group, needed), self._deleted).select(list(columns))
 
     def __iter__(self) -> Iterator[MergedRow]:
         """Every row.
@@ -99,6 +111,21 @@ class MergedFile:
         for table in self.tables():
             yield from self._build(table if condition is None else table.filter(condition))
 
+    def following(self, begin: int) -> Iterator[tuple[int, MergedRow]]:
+        """Every row from a number on, with its number; of what is before, nothing is read but whole row groups.
+
+        Raises:
+            NoResultsError: the file is damaged.
+        """
+        for group, numbers in enumerate(self.groups()):
+            if numbers.stop <= begin:
+                continue
+            table = self.read(group)
+            for first in range(max(0, begin - numbers.start), len(numbers), _AT_ONCE):
+                for number, row in enumerate(self._build(table.slice(first, _AT_ONCE)), numbers.start + first):
+                    if row.target not in self._deleted:
+                        yield number, row
+
     def by_target(self) -> Callable[[str], list[MergedRow]]:
         """A function that gives the rows of a target; what one row group holds of it is read when it is asked for.
 
@@ -106,7 +133,8 @@ class MergedFile:
             NoResultsError: the file is damaged; the function raises it, too.
         """
         places: dict[str, list[tuple[int, int, int]]] = {}
-        for group, table in enumerate(self.tables(["target"])):
+        for group in range(len(self._sizes)):
+            table = self.read(group, ["target"])
             targets = table["target"].combine_chunks()
             runs = pc.run_end_encode(targets)
             begin = 0
@@ -117,6 +145,8 @@ class MergedFile:
 
         def rows(target: str) -> list[MergedRow]:
             found: list[MergedRow] = []
+            if target in self._deleted:
+                return found
             for group, begin, end in places.get(target, ()):
                 if group not in last:
                     last.clear()
@@ -162,12 +192,23 @@ def damaged(path: Path, error: Exception) -> NoResultsError:
 def mark(table: pa.Table, suspects: Mapping[tuple[str, str], str]) -> pa.Table:
     """A table of merged findings whose `suspect` says why none of the scans that found something is believed."""
     place = table.column_names.index("suspect")
-    # Not by `pa.scalar` or `pa.array`, which import pandas to see whether a value is of it.
     found = pa.StringArray.from_buffers(len(table), pa.py_buffer(bytes(4 * len(table) + 4)), pa.py_buffer(b""))
     if suspects:
         pairs = zip(table["target"].to_pylist(), table["found_by"].to_pylist(), strict=True)
         found = pa.array([_doubt(suspects, target, scans) for target, scans in pairs], pa.string())
     return table.set_column(place, table.schema.field(place), found)
+
+
+def deleted_targets(suspects: Mapping[tuple[str, str], str]) -> frozenset[str]:
+    """The targets of a run whose results were deleted since."""
+    return frozenset(target for (target, _), why in suspects.items() if why.startswith(DELETED))
+
+
+def without(table: pa.Table, deleted: Collection[str]) -> pa.Table:
+    """A table without the rows of targets whose results were deleted."""
+    if not deleted:
+        return table
+    return table.filter(pc.invert(pc.is_in(table["target"], value_set=pa.array(sorted(deleted), pa.string()))))
 
 
 def _doubt(suspects: Mapping[tuple[str, str], str], target: str, scans: Sequence[str]) -> str:
@@ -219,7 +260,7 @@ def each_of(texts: Any, make: Callable[[str], Any]) -> list[Any]:
 
 
 def numbers_of(values: Any) -> list[int]:
-    """An array of 32-bit numbers without nulls as a list; as fast as by numpy, and pyarrow imports pandas for that."""
+    """An array of 32-bit numbers without nulls as a list; as fast as by numpy."""
     if not len(values):
         return []
     numbers = memoryview(values.buffers()[1]).cast("i")

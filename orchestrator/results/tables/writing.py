@@ -5,53 +5,73 @@ This module imports pyarrow, which takes a fifth of a second: import it where it
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow.csv import CSVWriter
 
-from orchestrator.kit.text import CSV_GUARD, UNCLEAR_RE2, csv_cell
+import orchestrator.results.tables.lean  # noqa: F401 - before the first array is made
 from orchestrator.model import FindingRow, MergedRow
 from orchestrator.results.coverage import KEY
-from orchestrator.results.tables.columns import SEPARATOR, all_values, columns_of
+from orchestrator.results.tables.cells import csv_schema, for_csv
+from orchestrator.results.tables.columns import all_values, columns_of
 from orchestrator.results.tables.schema import schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Future
     from types import TracebackType
 
     from orchestrator.model import Document, Finding, LedgerRow, MergedFinding
     from orchestrator.results.coverage import Coverage
-    from orchestrator.results.tables.columns import Column
 
 _ROWS = 32_768
 _BYTES = 32 * 1024 * 1024
+_NUMBER = pa.float64()
+
+
+class _Same(NamedTuple):
+    """A column of some rows that all say the same: an array of that alone."""
+
+    said: pa.Array
+
+
+_Piece: TypeAlias = pa.Array | _Same
+"""A column of some rows."""
 
 
 class _Writer:
-    """Writes rows to two open files; a context manager, because the files are whole only when it ends."""
+    """Writes rows to two open files; a context manager, because the files are whole only when it ends.
+
+    Arrow spells and compresses a row group in a thread of its own, while the next one gathers: it needs Python hardly
+    ever meanwhile. There is at most one such group, and what goes wrong with it is raised where the next one is ready.
+    """
 
     def __init__(self, row: type[Document], run: str, parquet: BinaryIO, csv: BinaryIO) -> None:
         columns = [(column, column.path[0], column.path[1:]) for column in columns_of(row)]
         #: What is the same in all rows of a target or cell, and what belongs to the finding.
-        self._common = [(column, first) for column, first, rest in columns if not rest]
+        self._common = [first for _, first, rest in columns if not rest]
         self._own = [replace(column, path=rest) for column, _, rest in columns if rest]
         self._run = run
         self._schema = schema_of(row)
-        self._types = {field.name: field.type for field in self._schema}
         self._own_schema = pa.schema([self._schema.field(column.name) for column in self._own])
-        self._common_schema = pa.schema([self._schema.field(column.name) for column, _ in self._common])
-        self._nothing: dict[tuple[pa.DataType, Any], pa.Array] = {}
+        self._common_schema = pa.schema([self._schema.field(column.name) for column, _, rest in columns if not rest])
         self._parquet = pq.ParquetWriter(parquet, self._schema, compression="zstd")
         self._csv_schema = csv_schema(self._schema)
         self._csv = CSVWriter(csv, self._csv_schema)
-        #: What has gathered: tables of what belongs to the findings, and for each of them a row of what they share.
-        self._tables: list[pa.Table] = []
-        self._shared: list[pa.Table] = []
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="tables")
+        self._writing: Future[None] | None = None
+        #: What has gathered: of each column that belongs to the findings its pieces, and what those of each piece
+        #: share, with their number.
+        self._pieces: list[list[_Piece]] = [[] for _ in self._own]
+        self._shared: list[list[Any]] = []
+        self._lengths: list[int] = []
+        self._known: dict[tuple[int, Any], _Same] = {}
         self._rows = 0
         self._bytes = 0
 
@@ -64,7 +84,9 @@ class _Writer:
         try:
             if error is None:
                 self._flush()
+                self._wait()
         finally:
+            self._thread.shutdown()
             self._csv.close()
             self._parquet.close()
 
@@ -75,42 +97,79 @@ class _Writer:
     def _gather(self, of: LedgerRow, findings: Sequence[Document], suspect: str) -> None:
         """Take findings of a cell or target, column by column, and write them when they are many.
 
-        They become a table at once: what Arrow cannot hold fails the cell that has it, not those it is written with.
+        They become Arrow's at once: what it cannot hold fails the cell that has it, not those it is written with.
         """
         told = {"run": self._run, "suspect": suspect}
-        common = [(column, told[name] if name in told else getattr(of, name)) for column, name in self._common]
+        shared = [told[name] if name in told else getattr(of, name) for name in self._common]
         for begin in range(0, len(findings), _ROWS):
             some = findings[begin : begin + _ROWS]
-            own = zip(self._own, all_values(some, self._own), strict=True)
-            table = pa.Table.from_arrays([self._array(*each) for each in own], schema=self._own_schema)
-            shared = [pa.array([value], self._types[column.name]) for column, value in common]
-            self._shared.append(pa.Table.from_arrays(shared, schema=self._common_schema))
-            self._tables.append(table)
+            columns = zip(all_values(some, self._own), self._own_schema.types, strict=True)
+            made = [self._piece(number, *each) for number, each in enumerate(columns)]
+            for pieces, piece in zip(self._pieces, made, strict=True):
+                pieces.append(piece)
+            self._shared.append(shared)
+            self._lengths.append(len(some))
             self._rows += len(some)
             if self._rows >= _ROWS:
                 self._flush()
 
-    def _array(self, column: Column, values: Sequence[Any]) -> pa.Array:
-        """A column of a table; one that says nothing, as many do, is a piece of what says nothing in all rows."""
-        kind, nothing = self._types[column.name], () if column.kind.is_list else column.default
-        if nothing not in {None, "", ()} or values.count(nothing) < len(values):
-            return pa.array(values, kind)
-        if (kind, nothing) not in self._nothing:
-            self._nothing[kind, nothing] = pa.array([nothing] * _ROWS, kind)
-        return self._nothing[kind, nothing].slice(0, len(values))
+    def _piece(self, number: int, values: Sequence[Any], kind: pa.DataType) -> _Piece:
+        """A piece of a column; where all rows say the same, as in many, only that."""
+        first = values[0]
+        # Of numbers two are equal that are not spelt the same: 0 and -0.
+        if (first is None or kind != _NUMBER) and first == values[-1] and values.count(first) == len(values):
+            said = number, tuple(first) if isinstance(first, list) else first
+            if said not in self._known:
+                self._known[said] = _Same(pa.array([first], kind))
+            return self._known[said]
+        return pa.array(values, kind)
 
     def _flush(self) -> None:
-        """Write what has gathered as one row group."""
+        """Have what has gathered written as one row group."""
         self._bytes = 0
         if not self._rows:
             return
-        own, shared = (pa.concat_tables(tables).combine_chunks() for tables in (self._tables, self._shared))
-        rows = _repeated([len(table) for table in self._tables])
-        self._tables.clear()
-        self._shared.clear()
+        self._wait()
+        self._writing = self._thread.submit(self._write, self._pieces, self._shared, self._lengths)
+        self._pieces, self._shared, self._lengths = [[] for _ in self._own], [], []
+        self._known = {}
         self._rows = 0
-        self._parquet.write_table(_joined(self._schema, own, shared.take(rows)))
-        self._csv.write_table(_joined(self._csv_schema, for_csv(own), for_csv(shared).take(rows)))
+
+    def _wait(self) -> None:
+        """Wait until what is being written is; raises what went wrong with it."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def _write(self, pieces: list[list[_Piece]], shared: Sequence[Sequence[Any]], lengths: Sequence[int]) -> None:
+        """Write one row group."""
+        columns, firsts = [], pa.repeat(0, sum(lengths))
+        for each in pieces:
+            columns.append(_column(each, lengths, firsts))
+            each.clear()
+        own = pa.Table.from_arrays(columns, schema=self._own_schema)
+        kinds, values = self._common_schema.types, zip(*shared, strict=True)
+        common = pa.Table.from_arrays(
+            [pa.array(some, kind) for some, kind in zip(values, kinds, strict=True)], schema=self._common_schema
+        )
+        rows = _repeated(lengths)
+        repeated = common.take(rows)
+        self._parquet.write_table(_joined(self._schema, own, repeated))
+        spelt = for_csv(common)
+        changed = [name for name in spelt.column_names if not spelt[name].equals(common[name])]
+        spelt = repeated.drop_columns(changed), spelt.select(changed).take(rows)
+        self._csv.write_table(_joined(self._csv_schema, for_csv(own), *spelt))
+
+
+def _column(pieces: Sequence[_Piece], lengths: Sequence[int], firsts: pa.Array) -> pa.Array:
+    """A column out of its pieces; `firsts` are as many zeros as it has rows."""
+    # Taking is as fast for lists as for texts, `pa.repeat` is not.
+    if isinstance(pieces[0], _Same) and all(each is pieces[0] for each in pieces):
+        return pieces[0].said.take(firsts)
+    pairs = zip(pieces, lengths, strict=True)
+    return pa.concat_arrays(
+        [each.said.take(firsts.slice(0, length)) if isinstance(each, _Same) else each for each, length in pairs]
+    )
 
 
 def _joined(schema: pa.Schema, *tables: pa.Table) -> pa.Table:
@@ -159,37 +218,3 @@ class MergedWriter(_Writer):
             findings: in the order in which they are written.
         """
         self._gather(row, findings, "")  # of a run that ends; later it is worked out again whenever they are read
-
-
-def csv_schema(schema: pa.Schema) -> pa.Schema:
-    """The schema of a table as `for_csv` makes it."""
-    return pa.schema([(each.name, pa.string() if pa.types.is_list(each.type) else each.type) for each in schema])
-
-
-def for_csv(table: pa.Table) -> pa.Table:
-    """An Arrow table as a CSV has it: lists joined, and its cells as `orchestrator.kit.text.csv_cell` makes them."""
-    columns = {}
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        text = pc.binary_join(column, SEPARATOR) if pa.types.is_list(column.type) else column
-        columns[name] = _cells(text) if text.type == pa.string() else text
-    return pa.table(columns)
-
-
-def _cells(texts: pa.ChunkedArray) -> pa.Array:
-    """Most texts are in many rows, so the distinct ones are looked at; most need no change."""
-    whole = texts.combine_chunks()
-    if not whole.offset and whole.buffers()[2] is not None and not whole.buffers()[2].size:
-        return whole  # all are empty
-    coded = whole.dictionary_encode()
-    cells = _distinct_cells(coded.dictionary)
-    return whole if cells.equals(coded.dictionary) else cells.take(coded.indices)
-
-
-def _distinct_cells(texts: pa.Array) -> pa.Array:
-    """The guard is put on by Arrow; the few texts that need more than that are not worth a function of their own."""
-    cells = pc.replace_substring_regex(texts, *CSV_GUARD)
-    unclear = pc.fill_null(pc.match_substring_regex(texts, UNCLEAR_RE2), False)
-    if not pc.any(unclear).as_py():
-        return cells
-    made = [csv_cell(text) for text in texts.filter(unclear).to_pylist()]
-    return pc.replace_with_mask(cells, unclear, pa.array(made, pa.string()))

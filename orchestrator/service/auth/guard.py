@@ -9,6 +9,7 @@ from anyio import to_thread
 from orchestrator.service.auth.token_file import TokenFile
 from orchestrator.service.auth.tokens import PREFIX
 from orchestrator.service.rest.caller import COOKIE
+from orchestrator.service.rest.paths import EVENTS
 from orchestrator.service.rest.problems import UnauthenticatedError
 
 if TYPE_CHECKING:
@@ -81,4 +82,8 @@ def _token(connection: HTTPConnection) -> str:
         for each in connection.scope.get("subprotocols", ()):
             if each.startswith(_PROTOCOL):
                 return str(each.removeprefix(_PROTOCOL))
+    if connection.scope["path"] == EVENTS and (found := connection.query_params.getlist("access_token")):
+        if len(found) == 1:
+            return found[0]
+        raise UnauthenticatedError("the address has several access tokens")
     raise UnauthenticatedError("who asks is not known: send `Authorization: Bearer <token>`")

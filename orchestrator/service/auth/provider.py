@@ -14,8 +14,8 @@ from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
 from orchestrator.errors import TemporaryError
+from orchestrator.kit.hosts import is_loopback
 from orchestrator.net.errors import ImageError
-from orchestrator.net.hosts import is_loopback
 from orchestrator.net.transport import Asking, Transport
 
 if TYPE_CHECKING:

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 #: By this everything of ours is found.
 _OURS = f"{names.PART_OF}={names.SCANMATRIX}"
-#: Kinds that a resource may have; what is left of them is removed.
-_KINDS = frozenset(KINDS) - KEPT - {"ClusterRoleBinding", "Job", "LimitRange", "ResourceQuota", "Secret"}
+#: Kinds that a resource may have; what is left of them is removed, and what happens to them is followed.
+MADE = frozenset(KINDS) - KEPT - {
+    "ClusterRoleBinding", "HTTPRoute", "Ingress", "Job", "LimitRange", "ResourceQuota", "Secret", "ServiceMonitor",
+    "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+}  # fmt: skip
 #: The controller makes Secrets, for the tokens of executors, and may see none: those that are there stay as they are.
 _BLIND = "Secret"
 #: Annotation with the digest of an object as it was asked for last.
@@ -69,7 +72,7 @@ class Applier:
         owner = owner_of(resource)
         wanted = [_owned(one, owner) for one in objects]
         try:
-            live = {key(one): one for one in there.labelled(_OURS, _KINDS)}
+            live = {key(one): one for one in there.labelled(_OURS, MADE)}
         except ObjectNotFoundError as error:
             raise NoArgoError(f"this cluster has no Argo Workflows: {error}") from error
         _refuse(there, wanted, live, owner["uid"])
@@ -79,6 +82,10 @@ class Applier:
         for each in removed:
             there.delete(each.kind, each.name)
         return Applied(tuple(changed), tuple(removed))
+
+    def wrote(self, uid: str, version: str) -> bool:
+        """Whether an object of a resource has this version because of us."""
+        return any(version == ours for ours, _ in list(self._right.get(uid, {}).values()))
 
     def forget(self, uid: str) -> None:
         """Let go of what is remembered of a resource."""
@@ -161,12 +168,13 @@ def _refuse(
     Raises:
         TakenError: there is such an object.
     """
+    unseen = {one["kind"] for one in wanted if one["kind"] != _BLIND and key(one) not in live}
+    # Those without our label; a list of each kind is asked for instead of each object, which are many at first.
+    others = {key(one): one for kind in sorted(unseen) for one in there.metadata(kind)}
     taken = []
     for one in wanted:
-        if one["kind"] == _BLIND:
-            continue
-        found = live.get(key(one)) or there.one(one["kind"], one["metadata"]["name"])
-        if found is not None and _owner_uid(found) != uid:
+        found = live.get(key(one)) or others.get(key(one))
+        if one["kind"] != _BLIND and found is not None and _owner_uid(found) != uid:
             taken.append(str(key(one)))
     if taken:
         some = ", ".join(taken[:5]) + (f" and {len(taken) - 5} more" if len(taken) > 5 else "")  # noqa: PLR2004

@@ -61,7 +61,8 @@ def desired(namespace: str, spec: Mapping[str, Any]) -> Desired:
             (folder / CONFIG_FILE).write_text(to_yaml([data]), encoding="utf-8")
             # Nothing of the controller's own environment is anything of a resource.
             config = load_config(folder / CONFIG_FILE, environment={})
-            objects, digest = install_shared(config)
+            served = "service" in (spec.get("argo") or {})
+            objects, digest = install_shared(config, served=served)
         except SourceError as error:
             told = [f"spec.{one.message}" if one.file.endswith(CONFIG_FILE) else str(one) for one in error.problems]
             raise InvalidResourceError(_named("; ".join(told), made)) from error
@@ -132,6 +133,8 @@ def _paths(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     suppression = data.get("suppression") or {}
     for number, name in enumerate(suppression.get("vex") or ()):
         yield f"suppression.vex[{number}]", name
+    for number, name in enumerate(((data.get("events") or {}).get("jobs") or {}).get("plugins") or ()):
+        yield f"events.jobs.plugins[{number}]", name
     for key, name in (
         ("suppression.rules", suppression.get("rules")),
         ("scanners.denyFile", (data.get("scanners") or {}).get("denyFile")),

@@ -22,13 +22,14 @@ _log = logging.getLogger(__name__)
 _STOP, _TERMINATE = 300, 60
 
 
-def end(there: NamespacedObjects, resource: Mapping[str, Any], waited: float) -> bool:
+def end(there: NamespacedObjects, resource: Mapping[str, Any], waited: float, *, acts: bool = True) -> bool:
     """Do what is to be done, as far as it can be done now.
 
     Args:
         there: its namespace.
         resource: that goes.
         waited: seconds since this was done for the first time.
+        acts: whether it is the one that acts in its namespace; another one leaves everything as it is.
 
     Returns:
         Whether nothing is left to wait for.
@@ -36,9 +37,10 @@ def end(there: NamespacedObjects, resource: Mapping[str, Any], waited: float) ->
     Raises:
         PermanentError: Kubernetes refuses something; after the time that runs have to end, it is left as it is.
     """
+    how = "Stop" if waited < _STOP else "Terminate"
     late = waited > _STOP + _TERMINATE
     try:
-        return _stop_all(there, resource["metadata"]["uid"], "Stop" if waited < _STOP else "Terminate") or late
+        return _stop_all(there, resource["metadata"]["uid"], how, acts=acts) or late
     except PermanentError as error:
         if not late:
             raise
@@ -48,10 +50,12 @@ def end(there: NamespacedObjects, resource: Mapping[str, Any], waited: float) ->
         return True
 
 
-def _stop_all(there: NamespacedObjects, uid: str, how: str) -> bool:
+def _stop_all(there: NamespacedObjects, uid: str, how: str, *, acts: bool) -> bool:
     """Start nothing new, and stop what runs; whether nothing runs."""
-    if not _is_owned(there.one("WorkflowTemplate", names.WORKFLOW_TEMPLATE), uid):
-        return True  # it never acted
+    template = there.one("WorkflowTemplate", names.WORKFLOW_TEMPLATE)
+    # Where there is none, who deleted the resource may have had Kubernetes delete what it had first.
+    if not acts or (template is not None and not _is_owned(template, uid)):
+        return True
     for name in (names.WORKFLOW_TEMPLATE, names.REAPER):
         if _is_owned(there.one("CronWorkflow", name), uid):
             there.patch("CronWorkflow", name, {"spec": {"suspend": True}})

@@ -14,6 +14,7 @@ from orchestrator.cluster.errors import UnreachableError
 from orchestrator.cluster.lease import Lease
 from orchestrator.cluster.transport import Connection
 from orchestrator.errors import ScanmatrixError, TemporaryError
+from orchestrator.service.controller.vitals import Vitals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,7 @@ def lead(
     stop: threading.Event,
     seconds: float = 15.0,
     told: Callable[[str], None] = _log.info,
+    vitals: Vitals | None = None,
 ) -> None:
     """Wait until the Lease is ours, and act as long as it is.
 
@@ -43,25 +45,31 @@ def lead(
         stop: ends it.
         seconds: a holder that is silent for so long has lost it.
         told: what happens.
+        vitals: told whether the API server answers, and whether this replica acts.
 
     Raises:
         LeaseLostError: it was not renewed in time.
     """
+    vitals = vitals or Vitals()
     holder = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     connection = Connection(None, 0)
     lease = Lease(connection, namespace, name, holder, seconds=seconds)
     try:
         told(f"waiting for the lease {namespace}/{name}")
-        while (shown := _show(lease)) is None:
+        while (shown := _show(lease, vitals)) is None:
             if stop.wait(seconds / 5):
                 return
         told(f"acting: {holder} has the lease {namespace}/{name}")
-        _act(lease, act, stop, shown)
+        vitals.acting.set(1)
+        _act(lease, act, stop, shown, vitals)
     finally:
+        vitals.acting.set(0)
         connection.close()
 
 
-def _act(lease: Lease, act: Callable[[threading.Event], None], stop: threading.Event, shown: float) -> None:
+def _act(
+    lease: Lease, act: Callable[[threading.Event], None], stop: threading.Event, shown: float, vitals: Vitals
+) -> None:
     """Act, and stop before another one may begin: whatever a renewal waits for, and whatever went wrong with it.
 
     Args:
@@ -69,6 +77,7 @@ def _act(lease: Lease, act: Callable[[threading.Event], None], stop: threading.E
         act: as `lead` has it.
         stop: as `lead` has it.
         shown: when we showed that we have it, by our own clock.
+        vitals: as `lead` has it.
     """
     ended, lost = threading.Event(), threading.Event()
 
@@ -76,7 +85,7 @@ def _act(lease: Lease, act: Callable[[threading.Event], None], stop: threading.E
         nonlocal shown
         while not ended.wait(lease.seconds / 5):
             try:
-                shown = _show(lease) or shown
+                shown = _show(lease, vitals) or shown
             except Exception:  # noqa: BLE001 - a thread that ends here would leave us acting without a lease
                 _log.exception("the lease of the controller was not renewed")
 
@@ -104,11 +113,14 @@ def _act(lease: Lease, act: Callable[[threading.Event], None], stop: threading.E
         raise LeaseLostError("the lease of the controller was not renewed in time; another replica may act now")
 
 
-def _show(lease: Lease) -> float | None:
+def _show(lease: Lease, vitals: Vitals) -> float | None:
     """Show that the lease is ours; the moment from when on others wait for us, or None where it is not ours."""
     asked = time.monotonic()
+    vitals.beat()
     try:
-        return asked if lease.hold() else None
+        ours = lease.hold()
     except UnreachableError as error:
         _log.info("%s", error)
         return None
+    vitals.answered()
+    return asked if ours else None

@@ -22,17 +22,20 @@ from orchestrator.service.controller.condition import spell_time as spell
 from orchestrator.service.controller.desired import Desired, InvalidResourceError, desired
 from orchestrator.service.controller.ending import end
 from orchestrator.service.controller.observed import observe
+from orchestrator.service.controller.vitals import Vitals
 from orchestrator.workflows.install.storage import ANY_CLASS, volumes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orchestrator.cluster.objects import Metadata
     from orchestrator.service.controller.observed import Observed
 
 _log = logging.getLogger(__name__)
 
-#: Seconds until a resource is looked at again, where nothing wakes it: while something is on its way, and otherwise.
-SOON, LATER = 15.0, 300.0
+#: Seconds until a resource is looked at again, where nothing wakes it: while it waits for what nobody tells us of, and
+#: where Kubernetes has refused something, which may change; otherwise.
+SOON, LATER, AT_LAST = 15.0, 300.0, 3600.0
 
 
 #: Resources whose objects are kept, so that looks that follow each other make them once: each takes a megabyte.
@@ -52,11 +55,14 @@ class Reconciler:
     """Looks at resources; for any number of threads, of which each looks at another resource.
 
     Args:
+        vitals: told how the looks end.
         patience: seconds to keep trying while the API server is away or busy.
     """
 
-    def __init__(self, *, patience: float = 30.0) -> None:
+    def __init__(self, vitals: Vitals | None = None, *, patience: float = 30.0) -> None:
+        self._vitals = vitals or Vitals()
         self._patience = patience
+        self._reasons: dict[str, ReadyReason] = {}
         self._local = threading.local()
         self._applier = Applier()
         self._rendered: dict[str, _Rendered] = {}
@@ -70,22 +76,48 @@ class Reconciler:
             UnreachableError: the API server is away.
             ConflictError: the resource was changed meanwhile.
         """
+        outcome = "failed"
+        with self._vitals.seconds.time():
+            try:
+                pause = self._look(namespace, name)
+                outcome = "ok"
+                return pause
+            finally:
+                self._vitals.looks.labels(outcome).inc()
+
+    def wrote(self, uid: str, version: str) -> bool:
+        """Whether an object has this version because of a look at a resource."""
+        return self._applier.wrote(uid, version)
+
+    def _look(self, namespace: str, name: str) -> float:
         connection = self._connection
         resource = ScanMatrices(connection).one(namespace, name)
         if resource is None or resource["metadata"].get("deletionTimestamp"):
             return LATER
-        there, seen, pause = NamespacedObjects(connection, namespace), None, SOON
+        there, seen, pause = NamespacedObjects(connection, namespace), None, AT_LAST
         try:
             standing, seen = self._make_so(there, resource)
-            pause = LATER if standing.reason in {ReadyReason.RECONCILED, ReadyReason.FAILED} else SOON
-        except (InvalidResourceError, RejectedError, ForbiddenError, SecondError) as error:
+        except (InvalidResourceError, SecondError) as error:
+            standing = Standing(ReadyReason.FAILED, str(error))
+        except (RejectedError, ForbiddenError) as error:
             standing, pause = Standing(ReadyReason.FAILED, str(error)), LATER
         except TakenError as error:  # what an earlier resource had goes by and by
-            standing = Standing(ReadyReason.FAILED, str(error))
+            standing, pause = Standing(ReadyReason.FAILED, str(error)), SOON
         except NoArgoError as error:
-            standing = Standing(ReadyReason.WAITING, str(error))
+            standing, pause = Standing(ReadyReason.WAITING, str(error)), SOON
         self._say(there, resource, standing, seen)
+        self._count(resource["metadata"]["uid"], standing.reason)
         return pause
+
+    def _count(self, uid: str, reason: ReadyReason | None) -> None:
+        """Have a resource counted under its reason; under none when it is gone."""
+        with self._lock:
+            before = self._reasons.pop(uid, None)
+            if reason is not None:
+                self._reasons[uid] = reason
+            for each, step in ((before, -1), (reason, 1)):
+                if each is not None:
+                    self._vitals.resources.labels(str(each)).inc(step)
 
     def end(self, namespace: str, name: str) -> bool:
         """Do what is done before a resource goes; whether nothing is left to wait for."""
@@ -96,8 +128,10 @@ class Reconciler:
         uid = resource["metadata"]["uid"]
         # By our own clock: that of the API server, which the moment of deletion is of, may be another one.
         since = self._ending.setdefault(uid, time.monotonic())
-        done = end(NamespacedObjects(connection, namespace), resource, time.monotonic() - since)
+        there = NamespacedObjects(connection, namespace)
+        done = end(there, resource, time.monotonic() - since, acts=self._acts(there, uid))
         if done:
+            self._count(uid, None)
             with self._lock:
                 self._rendered.pop(uid, None)
                 self._ending.pop(uid, None)
@@ -142,13 +176,21 @@ class Reconciler:
         Raises:
             SecondError: it is another one.
         """
-        every = ScanMatrices(self._connection).every(there.namespace)
-        oldest = min(every, key=lambda each: (each.creation_timestamp, each.name), default=None)
-        if oldest is not None and oldest.uid != resource["metadata"]["uid"]:
+        oldest = self._oldest(there)
+        if oldest and oldest.uid != resource["metadata"]["uid"]:
             raise SecondError(
                 f"the ScanMatrix {oldest.name} is older and acts in namespace {there.namespace}, where only one can:"
                 " delete one of them"
             )
+
+    def _oldest(self, there: NamespacedObjects) -> Metadata | None:
+        """The oldest resource of a namespace."""
+        every = ScanMatrices(self._connection).every(there.namespace)
+        return min(every, key=lambda each: (each.creation_timestamp, each.name), default=None)
+
+    def _acts(self, there: NamespacedObjects, uid: str) -> bool:
+        oldest = self._oldest(there)
+        return oldest is None or oldest.uid == uid
 
     def _say(
         self, there: NamespacedObjects, resource: Mapping[str, Any], standing: Standing, seen: Observed | None

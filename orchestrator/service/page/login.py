@@ -10,8 +10,8 @@ from fastapi.requests import HTTPConnection
 from fastapi.responses import RedirectResponse
 
 from orchestrator.errors import ScanmatrixError
+from orchestrator.service.page.errors import PageRoute
 from orchestrator.service.page.rendering import HtmlPage
-from orchestrator.service.page.routes import PageRoute
 from orchestrator.service.rest.caller import COOKIE
 from orchestrator.service.rest.problems import RequestError, UnauthenticatedError, kind_of
 

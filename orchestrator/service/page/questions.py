@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from orchestrator.api import lists, results
+from orchestrator.api import files, lists, results
 from orchestrator.api import run as runs
 from orchestrator.errors import NotKnownError, ScanmatrixError, TemporaryError, UsageError
 from orchestrator.queries.known_targets import coverage_of_targets
 from orchestrator.queries.opening import asking
+from orchestrator.results.bom.tree import read_nodes
 from orchestrator.results.coverage import coverage_in
 from orchestrator.results.errors import NoResultsError
 from orchestrator.scanners.rules import volume_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from orchestrator.model import LedgerRow, RunStatus
     from orchestrator.queries.known_targets import KnownTarget
     from orchestrator.queries.store import Store
+    from orchestrator.results.bom.tree import BomNode
     from orchestrator.results.coverage import Coverage
     from orchestrator.results.overview import RunSummary
     from orchestrator.service.page.views.findings import ChangeGroup, SearchWords
@@ -36,8 +38,8 @@ if TYPE_CHECKING:
 
 #: Runs that the list of runs has.
 _RUNS = 100
-#: Files of a run that the API has, by the last part of their paths.
-_FILES = {"report": "report.html", "bom": "bom.cdx.json"}
+#: Files of a run that the API has, by the last part of their paths; of several, what it makes the first of when asked.
+_FILES = {"report": ("report.html", "merged.parquet"), "bom": ("bom.cdx.json", "merged.parquet")}
 
 
 class ChangesShown(NamedTuple):
@@ -82,24 +84,38 @@ def one_target(config: Config, target: str) -> TargetView:
     return found
 
 
-def holders(config: Config, words: SearchWords) -> tuple[Holders, Coverage]:
-    """Who has what was searched for, the worst first, and what that rests on."""
+def packages(config: Config, target: str) -> list[BomNode]:
+    """What is in a target, by its latest BOM.
+
+    Raises:
+        NotKnownError: there is no such target, or nothing is known of it.
+        NoResultsError: its BOM is not on the volume any more, or cannot be shown.
+    """
+    return read_nodes(files.target_bom(config, target))
+
+
+def holders(config: Config, words: SearchWords, most: int) -> Holders:
+    """Who has what was searched for, the worst first; at most this many rows."""
     with _store(config) as store:
-        found = store.who_has(words.id, findings.MOST, package=words.package)
-    return found, results.coverage(config, words.id, package=words.package)
+        return store.who_has(words.id, most, package=words.package)
 
 
 def changes(config: Config, owners: Owners, run: str, since: datetime | None) -> ChangesShown:
-    """What changed with a run, the latest one if none is named, or since a moment.
+    """What changed with a run, the latest one if none is named, or since a moment; no groups where no run has ended.
 
     Raises:
-        UsageError: there is no such run.
+        NotKnownError: there is no such run.
     """
     if since is not None:
         with _store(config) as store:
             groups = findings.grouped(store.differences(since=since, still=False))
             return ChangesShown(groups, store.coverage(), "")
-    opened = results.open_results(config, run or None)
+    if not run and not results.list_results(config, most=1):
+        return ChangesShown((), coverage_in(()), "")
+    try:
+        opened = results.open_results(config, run or None)
+    except (UsageError, NotKnownError) as error:  # which names the volume
+        raise NotKnownError(f"there is no run {run} that has finished; /runs lists those that there are") from error
     with _store(config) as store:
         groups = findings.grouped(store.differences(opened.run, still=False))
     return ChangesShown(groups, coverage_in(_owned(config, owners, opened.ledger.rows)), opened.run)
@@ -134,7 +150,7 @@ def one_run_of(config: Config, owners: Owners, run: str) -> RunView:
         return _of_status(config, owners, status)
     try:
         ledger = results.open_results(config, run).ledger
-    except (UsageError, NoResultsError) as error:
+    except (UsageError, NotKnownError, NoResultsError) as error:
         if status is None:
             raise trouble or NotKnownError(f"there is no run {run}; /runs lists those that there are") from error
         return _of_status(config, owners, status)
@@ -143,7 +159,7 @@ def one_run_of(config: Config, owners: Owners, run: str) -> RunView:
         raise _not_theirs(run, owners)
     view = one_run.of_ledger(ledger, rows)
     folder = volume_of(config).results(run)
-    there = tuple(name for name, file in _FILES.items() if (folder / file).is_file())
+    there = tuple(name for name, some in _FILES.items() if any((folder / file).is_file() for file in some))
     return view._replace(message="") if owners is not None else view._replace(files=there)
 
 

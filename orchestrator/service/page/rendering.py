@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from contextvars import ContextVar
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jinja2
 from fastapi import Response
+from markupsafe import Markup
 
 from orchestrator.kit.html import templates
+from orchestrator.kit.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +24,8 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+_NEVER = Markup('<span class="faint">never</span>')
+_TIME = Markup('<time datetime="{}">{}</time>')
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 #: Parts of a file, each a package and a name in it: pages look as the HTML report does.
 _FILES = {
@@ -30,13 +35,32 @@ _FILES = {
 }
 
 
+class Viewer(NamedTuple):
+    """Who looks at a page.
+
+    Attributes:
+        name: empty where nobody has to say who they are.
+        role: what they may do, in a word.
+        leaves: whether they logged in here, so that they can log out.
+    """
+
+    name: str = ""
+    role: str = ""
+    leaves: bool = False
+
+
+_NOBODY = Viewer()
+#: Who looks at the page that is made; every page says it, at its top.
+VIEWER: ContextVar[Viewer] = ContextVar("VIEWER", default=_NOBODY)
+
+
 class HtmlPage(Response):
     """A page."""
 
     media_type = "text/html"
 
     def __init__(self, template: str, context: Mapping[str, Any], status: int = 200) -> None:
-        content = _environment().get_template(template).render(context)
+        content = _environment().get_template(template).render({"viewer": VIEWER.get(), **context})
         # Without a referrer a browser would say of our own forms that nobody knows which site they are from.
         headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin"}
         super().__init__(content, status, headers)
@@ -66,8 +90,23 @@ def _content(name: str) -> bytes:
 def _environment() -> jinja2.Environment:
     environment = templates(jinja2.PackageLoader(__package__))
     environment.filters |= {"moment": _moment, "cut": _cut}
-    environment.globals["static"] = static_url
+    environment.globals |= {"static": static_url, "badge": _badge, "when": _when}
     return environment
+
+
+@cache
+def _badge(severity: str) -> Markup:
+    """A severity or outcome, of which there are few; a function, for a macro takes ten times as long on each row."""
+    return Markup('<span class="badge state-{0}">{0}</span>').format(visible(severity))
+
+
+@lru_cache(maxsize=4096)
+def _when(moment: datetime | str | None) -> Markup:
+    """A moment, for programs as well; many rows have the same."""
+    if not moment:
+        return _NEVER
+    exact = moment.isoformat() if isinstance(moment, datetime) else visible(moment)
+    return _TIME.format(exact, _moment(exact))
 
 
 def _moment(value: datetime | str | None) -> str:

@@ -6,29 +6,33 @@ from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
-import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
-from fastapi.routing import APIRoute
 from pydantic import BeforeValidator
 
 from orchestrator.api import external, results
 from orchestrator.api.submission import RunRequest
-from orchestrator.errors import NotKnownError, ScanmatrixError, UsageError
+from orchestrator.errors import NotKnownError, UsageError
 from orchestrator.model import Severity
+from orchestrator.queries.choice import Choice
+from orchestrator.queries.opening import as_everybody
 from orchestrator.service.page import questions, rendering
+from orchestrator.service.page.errors import PageRoute, may_start
 from orchestrator.service.page.rendering import HtmlPage
 from orchestrator.service.page.views import findings, matrix, trends
 from orchestrator.service.page.views import target as one_target
-from orchestrator.service.rest import problems
-from orchestrator.service.rest.caller import OWNERS_MAY, READS, SUBMITS, Caller, Role, needs
+from orchestrator.service.rest.caller import OWNERS_ACT, OWNERS_MAY, READS, SUBMITS, Caller, Role, needs
 from orchestrator.service.rest.middleware.audit import changed
-from orchestrator.service.rest.routers.questions import Reader, State  # noqa: TC001 - FastAPI reads the annotations
-from orchestrator.service.rest.routers.work import Submitter, cancel_run, start_run
+from orchestrator.service.rest.routers.questions import Reader, State, coverage
+from orchestrator.service.rest.routers.work import Submitter  # noqa: TC001 - FastAPI reads the annotations
+from orchestrator.service.running import cancel_run, start_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Sequence
+
+    from orchestrator.queries.known_targets import KnownTarget
+    from orchestrator.service.page.views.matrix import MatrixQuestion, MatrixView
+    from orchestrator.service.rest.state import ServiceState
 
 #: Rows that one request for changed rows may ask for.
 _ROWS = 200
@@ -36,44 +40,15 @@ _OTHER_COLUMNS, _SEE_OTHER = 409, 303
 _FOREVER = "public, max-age=31536000, immutable"
 
 
-class PageRoute(APIRoute):
-    """A route whose errors are pages, too: what happened, and what to do next."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, with what it raises."""
-        handle = super().get_route_handler()
-
-        async def answer(request: Request) -> Response:
-            """The page, or one that says what is wrong."""
-            try:
-                return await handle(request)
-            except RequestValidationError as error:
-                return error_page(request, UsageError("; ".join(each["msg"] for each in error.errors()[:10])))
-            except (ScanmatrixError, OSError) as error:
-                return error_page(request, error)
-
-        return answer
-
-
 #: Every question goes to the store, which shows owners what is theirs, or through `questions`, which does.
 router = APIRouter(tags=["page"], dependencies=[READS, OWNERS_MAY], include_in_schema=False, route_class=PageRoute)
-#: What starts or ends runs, which may be of anybody's targets.
-work = APIRouter(tags=["page"], dependencies=[SUBMITS], include_in_schema=False, route_class=PageRoute)
+#: What starts or ends runs, of what the caller answers for.
+work = APIRouter(tags=["page"], dependencies=[SUBMITS, OWNERS_ACT], include_in_schema=False, route_class=PageRoute)
 files = APIRouter(tags=["page"], include_in_schema=False)
 
 Admin = Annotated[Caller, Depends(needs(Role.ADMIN))]
 #: A form sends an empty text where nothing is chosen.
 ChosenSeverity = Annotated[Severity | None, BeforeValidator(lambda text: text or None)]
-
-
-def error_page(request: Request, error: Exception) -> Response:
-    """An error as the API has it, for people."""
-    answer = problems.problem_of(request, error)
-    page = HtmlPage("error.html.j2", {"view": "", "problem": msgspec.json.decode(answer.body)}, answer.status_code)
-    for name in ("Retry-After", "WWW-Authenticate"):
-        if name in answer.headers:
-            page.headers[name] = answer.headers[name]
-    return page
 
 
 @files.get("/static/{version}/{name}")
@@ -101,16 +76,18 @@ async def index(
     question = matrix.MatrixQuestion(name, owner, cell)
 
     def answer() -> HtmlPage:
-        """All targets, asked again when anything changed; laid out here, for that takes long where there are many."""
-        known, coverage = state.once(("page", caller.owners), lambda: questions.every_target(state.config))
+        """All targets, asked and drawn again when anything changed; here, for that takes long where there are many."""
+        known, rests_on = state.once(("page", caller.owners), lambda: questions.every_target(state.config))
+        view, drawn = state.once(("matrix", caller.owners, question, after), lambda: _draw(known, question, after))
         context = {
             "view": "matrix",
-            "matrix": matrix.lay_out(known, question, after),
+            "matrix": view,
+            "drawn": drawn,
             "question": question,
             "after": after,
             "states": matrix.STATES,
             "targets": len(known),
-            "rests_on": coverage,
+            "rests_on": rests_on,
             "cursor": cursor or "",
         }
         return HtmlPage("matrix.html.j2", context)
@@ -118,6 +95,13 @@ async def index(
     # Before the question: what changes while it is answered comes with the events after this place.
     cursor = request.app.state.live.cursor
     return await state.ask(answer)
+
+
+def _draw(known: Sequence[KnownTarget], question: MatrixQuestion, after: int) -> tuple[MatrixView, str]:
+    """The matrix in numbers, and its lines as they stand in the page: nearly all of the page, and of its time."""
+    view = matrix.lay_out(known, question, after)
+    lines = rendering.fragment("matrix_lines.html.j2", {"every": view.lines})
+    return view._replace(lines=()), lines
 
 
 @router.get("/matrix/rows")
@@ -136,6 +120,7 @@ async def rows(
 
 @router.get("/targets/{target}")
 async def show_target(
+    request: Request,
     state: State,
     caller: Reader,
     target: str,
@@ -145,15 +130,17 @@ async def show_target(
     suppressed: bool = False,
 ) -> HtmlPage:
     """One target: its scans, what they found, how that came and went, where it runs."""
+    cursor = request.app.state.live.cursor  # before the question, as for the matrix
     found = await state.ask(questions.one_target, state.config, target)
     question = one_target.TargetQuestion(kind, severity, suppressed)
     context = {
         "view": "matrix",
         "page": one_target.show(found, question),
         "question": question,
+        "cursor": cursor or "",
         "severities": tuple(reversed(Severity)),
-        "may_scan": _may_start(caller) and bool(found.references) and any(not each.put_by for each in found.states),
-        "may_delete": caller.role >= Role.ADMIN and any(each.put_by for each in found.states),
+        "may_scan": may_start(caller) and bool(found.references) and any(not each.put_by for each in found.states),
+        "may_delete": caller.role >= Role.ADMIN and bool(found.states),
     }
     return HtmlPage("target.html.j2", context)
 
@@ -166,33 +153,53 @@ async def scan_again(request: Request, state: State, caller: Submitter, target: 
     if not (found.references and scans):  # a run of no target, or with no scan, would be one of everything
         raise UsageError(f"target {target} has no name or no scan of ours by which it could be scanned again")
     asked = RunRequest(targets=found.references[:1], scans=scans)
-    started = await state.do(start_run, state, request.app.state.carried, asked, "", caller.name)
+    started = await state.do(start_run, state, request.app.state.carried, asked, "", caller)
     changed(request, run=started["run"])
     return RedirectResponse(f"/runs/{quote(started['run'], safe='')}", _SEE_OTHER)
 
 
 @router.get("/targets/{target}/delete")
 async def ask_to_delete(state: State, caller: Admin, target: str) -> HtmlPage:  # noqa: ARG001 - its role is checked
-    """What deleting the results that others put would do, and whether that is meant."""
+    """What deleting the results of a target would do, and whether that is meant."""
     found = await state.ask(questions.one_target, state.config, target)
     return HtmlPage("delete.html.j2", {"view": "matrix", "of": found})
 
 
 @router.post("/targets/{target}/delete")
-async def delete(state: State, caller: Admin, target: str) -> Response:  # noqa: ARG001 - its role is checked
+async def delete(request: Request, state: State, caller: Admin, target: str) -> Response:
     """Delete them."""
-    await state.do(external.delete_results_of, state.config, target)
+    runs = await state.do(_delete, state, caller, target)
+    changed(request, run=",".join(runs[:5]), target=target)
     return RedirectResponse("/", _SEE_OTHER)
 
 
+def _delete(state: ServiceState, caller: Caller, target: str) -> tuple[str, ...]:
+    with as_everybody():
+        return external.delete_results_of(state.config, target, by=caller.name, owners=caller.owners)
+
+
 @router.get("/search")
-async def search(state: State, q: Annotated[str, Query(max_length=500)] = "") -> HtmlPage:
-    """Who has a vulnerability or a package."""
-    context: dict[str, Any] = {"view": "search", "q": q, "words": None}
+async def search(
+    state: State,
+    caller: Reader,
+    q: Annotated[str, Query(max_length=500)] = "",
+    most: Annotated[int, Query(ge=1, le=findings.MOST)] = findings.USUAL,
+) -> HtmlPage:
+    """Who has a vulnerability or a package: the worst rows, and more of them on demand."""
+    context: dict[str, Any] = {"view": "search", "q": q, "words": None, "more": findings.MOST}
     if q.strip():
         words = findings.read_search(q)
-        holders, coverage = await state.ask(questions.holders, state.config, words)
-        context |= {"words": words, "holders": holders, "rests_on": coverage}
+        about = Choice(kinds=results.kinds_asked(words.id, words.package))
+
+        def answer() -> dict[str, Any]:
+            """Who has it; what that rests on is the same for every search until something changes."""
+            return {
+                "words": words,
+                "holders": questions.holders(state.config, words, most),
+                "rests_on": coverage(state, caller, about),
+            }
+
+        context |= await state.ask(answer)
     return HtmlPage("search.html.j2", context)
 
 
@@ -208,10 +215,6 @@ async def changes(
     return HtmlPage("changes.html.j2", {"view": "changes", "since": since, **found._asdict()})
 
 
-def _may_start(caller: Caller) -> bool:
-    return caller.role >= Role.SUBMIT and caller.owners is None
-
-
 def _day(text: str) -> datetime | None:
     try:
         return datetime.combine(date.fromisoformat(text), time(), UTC) if text else None
@@ -220,10 +223,25 @@ def _day(text: str) -> datetime | None:
 
 
 @router.get("/trends")
-async def show_trends(state: State) -> HtmlPage:
-    """Findings, failures and coverage, run by run."""
-    known = await state.ask(results.list_results, state.config, most=trends.MOST)
-    return HtmlPage("trends.html.j2", {"view": "trends", "plots": trends.trends(known), "runs": len(known)})
+async def show_trends(state: State, caller: Reader) -> HtmlPage:
+    """Findings, failures and coverage, run by run; and how old results are."""
+
+    def answer() -> HtmlPage:
+        """The plots, and the ages."""
+        known = results.list_results(state.config, most=trends.MOST)
+        now = datetime.now(UTC)
+        targets, _ = state.once(("page", caller.owners), lambda: questions.every_target(state.config))
+        days = state.once(("ages", now.date()), lambda: state.store.result_ages(now, trends.MOST_DAYS))
+        line = trends.age_line(days)
+        context = {
+            "view": "trends",
+            "plots": (*trends.trends(known), *([line] if line else [])),
+            "ages": trends.ages(targets, now),
+            "runs": len(known),
+        }
+        return HtmlPage("trends.html.j2", context)
+
+    return await state.ask(answer)
 
 
 @router.get("/runs")
@@ -237,14 +255,14 @@ async def list_runs(state: State, caller: Reader) -> HtmlPage:
 async def show_run(state: State, caller: Reader, run: str) -> HtmlPage:
     """One run: what its cells do now, or its ledger."""
     found = await state.ask(questions.one_run_of, state.config, caller.owners, run)
-    may_cancel = _may_start(caller) and not found.over
+    may_cancel = may_start(caller) and not found.over
     return HtmlPage("run.html.j2", {"view": "runs", "run": found, "may_cancel": may_cancel})
 
 
 @work.post("/runs/{run}/cancel")
-async def cancel(state: State, run: str) -> Response:
+async def cancel(request: Request, state: State, caller: Submitter, run: str) -> Response:
     """End a run now, and show it."""
-    await state.do(cancel_run, state, run)
+    await state.do(cancel_run, state, request.app.state.carried, run, caller.owners)
     return RedirectResponse(f"/runs/{quote(run, safe='')}", _SEE_OTHER)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import msgspec
 from fastapi import Response
@@ -11,10 +12,11 @@ from orchestrator.api.json_documents import plain
 from orchestrator.service.rest.problems import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from orchestrator.results.coverage import Coverage
 
+P = ParamSpec("P")
 #: Targets of which nothing is known that a page names; `coverage` counts all.
 SHOWN_UNKNOWN = 100
 
@@ -26,7 +28,23 @@ class JsonAnswer(Response):
 
     def render(self, content: Any) -> bytes:
         """The document."""
-        return content if isinstance(content, bytes) else msgspec.json.encode(plain(content))
+        return content if isinstance(content, bytes) else encoded(content)
+
+
+def encoded(value: Any) -> bytes:
+    """Our own types as JSON. Of what may be large it is a question's thread that calls this, not the loop of all."""
+    return msgspec.json.encode(plain(value))
+
+
+def as_json(question: Callable[P, Any]) -> Callable[P, bytes]:
+    """A question whose answer is JSON already: `state.ask(as_json(lists.suppressions), config)`."""
+
+    @wraps(question)
+    def answer(*args: P.args, **named: P.kwargs) -> bytes:
+        """The answer's document."""
+        return encoded(question(*args, **named))
+
+    return answer
 
 
 def covered(coverage: Coverage) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from orchestrator import engines
+from orchestrator.api.delivering import deliver
 from orchestrator.engines.interface import Silent
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import guarded
@@ -65,20 +66,30 @@ class CarriedRuns:
             if len(self._carried) >= _MOST:
                 raise BusyError(f"{_MOST} runs are under way on this machine; try again when one has ended")
             engine = engines.make(config)
-            thread = threading.Thread(target=self._carry, args=(run, engine, work), name=run, daemon=True)
+            thread = threading.Thread(target=self._carry, args=(run, config, work, engine), name=run, daemon=True)
             self._carried[run] = thread, engine
         thread.start()
 
-    def _carry(self, run: str, engine: Engine, work: Callable[[Engine], object]) -> None:
+    def _carry(self, run: str, config: Config, work: Callable[[Engine], object], engine: Engine) -> None:
         try:
             with guarded(f"running {run}"):
                 work(engine)
+                for trouble in deliver(config, run):  # exports and notifications, as the command `run` has them sent
+                    _log.warning("run %s: %s", run, trouble, extra={"run": run})
         except (ScanmatrixError, OSError) as error:
             _log.warning("run %s: %s", run, error, extra={"run": run})
         finally:
             with self._lock:
                 self._carried.pop(run, None)
         self._ended(run)
+
+    def cancel(self, run: str) -> bool:
+        """End a run early, and no other; whether it is one of these."""
+        with self._lock:
+            found = self._carried.get(run)
+        if found is not None:
+            found[1].interrupt()
+        return found is not None
 
     def stop(self) -> None:
         """Have every run end early; the same submission resumes it later."""

@@ -71,6 +71,10 @@ def owners_may() -> None:
     """
 
 
+def owners_act() -> None:
+    """Marks a route that acts for owners on what is theirs, and refuses the rest itself: `orchestrator.api.owned`."""
+
+
 def needs(role: Role) -> Callable[[HTTPConnection], Caller]:
     """What a route depends on that demands a role: `Annotated[Caller, Depends(needs(Role.SUBMIT))]`."""
 
@@ -80,9 +84,9 @@ def needs(role: Role) -> Callable[[HTTPConnection], Caller]:
             raise RefusedError(
                 f"this needs the role {role.name.lower()}, and {caller.name} has the role {caller.role.name.lower()}"
             )
-        if caller.owners is not None and not _shows_owners_their_own(connection):
+        if caller.owners is not None and not _is_for_owners(connection):
             raise RefusedError(
-                f"this shows targets of all owners, and {caller.name} may see those of some only; ask a path that lists"
+                f"this is about targets of all owners, and {caller.name} has those of some only; ask a path that lists"
                 " results, or use a token without owners"
             )
         return caller
@@ -90,12 +94,14 @@ def needs(role: Role) -> Callable[[HTTPConnection], Caller]:
     return check
 
 
-def _shows_owners_their_own(connection: HTTPConnection) -> bool:
+def _is_for_owners(connection: HTTPConnection) -> bool:
     marks = getattr(connection.scope.get("route"), "dependencies", ())
-    return any(mark.dependency is owners_may for mark in marks)
+    return any(mark.dependency in {owners_may, owners_act} for mark in marks)
 
 
 #: For routers and routes that show owners what is theirs: `dependencies=[READS, OWNERS_MAY]`.
 OWNERS_MAY = Depends(owners_may)
+#: For those that change what is theirs: `dependencies=[SUBMITS, OWNERS_ACT]`.
+OWNERS_ACT = Depends(owners_act)
 #: For routers: `dependencies=[READS]`.
 READS, SUBMITS, ADMINISTERS = (Depends(needs(role)) for role in Role)

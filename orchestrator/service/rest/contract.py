@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from fastapi.openapi.utils import get_openapi
 
+from orchestrator.analysis.highlights import Highlights
 from orchestrator.api.json_documents import document_schema
 from orchestrator.api.submission import RunRequest
 from orchestrator.model import Ledger, Plan, RunStatus
@@ -21,7 +22,9 @@ from orchestrator.queries.known_targets import KnownTarget
 from orchestrator.queries.pages import MatrixPlace
 from orchestrator.results.coverage import NotCovered
 from orchestrator.results.overview import RunSummary
+from orchestrator.service.rest.middleware.boundary import OPEN_PATHS
 from orchestrator.service.rest.problems import KINDS, MEDIA_TYPE
+from orchestrator.store.backlog.messages import Backlog
 from orchestrator.store.documents import TargetView
 from orchestrator.store.listing import WorkloadPlace
 
@@ -33,8 +36,8 @@ Schema = dict[str, Any]
 VERSION = "1"
 _REF = "#/components/schemas/"
 _TYPES = (
-    KnownTarget, Ledger, MatrixPlace, NotCovered, Plan, RunRequest, RunStatus, RunSummary, Suppression, TargetView,
-    WorkloadPlace,
+    Backlog, Highlights, KnownTarget, Ledger, MatrixPlace, NotCovered, Plan, RunRequest, RunStatus, RunSummary,
+    Suppression, TargetView, WorkloadPlace,
 )  # fmt: skip
 _TEXT: Schema = {"type": "string"}
 _NUMBER: Schema = {"type": "integer", "minimum": 0}
@@ -64,6 +67,7 @@ def _page(name: str, row: Schema, *, rests: bool = True, **more: Schema) -> Sche
 
 
 _SCAN_RESULT = _object(imageId=_TEXT, report=_DOCUMENT)
+_RECEIPT = _object(accepted=_NUMBER, ignored={"type": "object", "additionalProperties": _NUMBER})
 #: What each operation answers with: status, media type, schema.
 ANSWERS: dict[str, tuple[int, str, Schema]] = {
     "healthz": (200, _JSON, _object(status=_TEXT)),
@@ -81,7 +85,11 @@ ANSWERS: dict[str, tuple[int, str, Schema]] = {
             counts={"type": "object", "additionalProperties": _NUMBER},
         ),
     ),
+    "list_progress": (200, _JSON, _page("progress", _ref("RunStatus"), rests=False)),
     "get_run_progress": (200, _JSON, _ref("RunStatus")),
+    "list_run_findings": (200, _JSON, _page("findings", _ref("MergedRow"))),
+    "get_run_highlights": (200, _JSON, _ref("Highlights")),
+    "get_backlog": (200, _JSON, _ref("Backlog")),
     "get_run_ledger": (200, _JSON, _ref("Ledger")),
     "list_targets": (200, _JSON, _page("targets", _ref("KnownTarget"))),
     "get_target": (200, _JSON, _ref("TargetView")),
@@ -100,9 +108,22 @@ ANSWERS: dict[str, tuple[int, str, Schema]] = {
     "submit_run": (202, _JSON, _object(run=_TEXT, known={"type": "boolean"}, cells=_NUMBER, targets=_NUMBER)),
     "retry_run": (202, _JSON, _object(run=_TEXT)),
     "cancel_run": (200, _JSON, _object(run=_TEXT, stopped=_list(_TEXT))),
+    "send_events": (202, _JSON, _RECEIPT),
+    "send_sender_events": (202, _JSON, _RECEIPT),
+    "send_unsigned_events": (202, _JSON, _RECEIPT),
 }  # fmt: skip
 #: What operations are sent.
-_BODIES = {"put_scan_result": _SCAN_RESULT, "make_plan": _ref("RunRequest"), "submit_run": _ref("RunRequest")}
+_BODIES = {
+    "put_scan_result": _SCAN_RESULT,
+    "make_plan": _ref("RunRequest"),
+    "submit_run": _ref("RunRequest"),
+    "send_events": _DOCUMENT,
+    "send_sender_events": _DOCUMENT,
+    "send_unsigned_events": _DOCUMENT,
+}
+#: Further statuses with the same answer: 200 where none of the events is of use.
+_OTHERS = dict.fromkeys(("send_events", "send_sender_events", "send_unsigned_events"), (200,))
+_MEDIA = {"send_events": "application/cloudevents+json"}
 _PROBLEM: Schema = _object(
     type={"enum": [f"urn:scanmatrix:problem:{kind.name}" for kind in KINDS]},
     title=_TEXT, status=_NUMBER, detail=_TEXT, instance=_TEXT, request_id=_TEXT,
@@ -110,7 +131,7 @@ _PROBLEM: Schema = _object(
 
 
 def contract(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document of an application; made once."""
+    """The OpenAPI document of an application; made once. Tokens are optional where the service asks nobody for one."""
     if app.openapi_schema is None:
         found = get_openapi(title=app.title, version=VERSION, openapi_version="3.1.0", routes=app.routes)
         for path in found["paths"].values():
@@ -120,7 +141,12 @@ def contract(app: FastAPI) -> dict[str, Any]:
             "schemas": schemas(),
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         }
-        found["security"] = [{}, {"bearer": []}]
+        if app.state.guard is None:
+            found["security"] = [{}, {"bearer": []}]
+        else:
+            found["security"] = [{"bearer": []}]
+            for path in OPEN_PATHS:
+                found["paths"][path]["get"]["security"] = []
         app.openapi_schema = found
     return app.openapi_schema
 
@@ -160,6 +186,7 @@ def _complete(operation: dict[str, Any]) -> None:
     if kind:
         answer["content"] = {kind: content}
     operation["responses"] = {str(status): answer, "default": problem}
+    operation["responses"] |= {str(other): answer for other in _OTHERS.get(name, ())}
     if name in _BODIES:
         body = {"schema": _BODIES[name], "example": example.get("request")}
-        operation["requestBody"] = {"required": True, "content": {_JSON: body}}
+        operation["requestBody"] = {"required": True, "content": {_MEDIA.get(name, _JSON): body}}

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 REQUESTS, AUDIT = "scanmatrix.requests", "scanmatrix.audit"
 _CALLS = -20
 #: What a record may say beside its message: `log.info("…", extra={"run": …})`.
-CONTEXT = ("run", "cell", "target", "request_id", "method", "path", "status", "seconds", "caller", "role", "action")
+CONTEXT = (
+    "run", "cell", "target", "request_id", "trace_id",
+    "method", "path", "status", "seconds", "caller", "role", "action",
+)  # fmt: skip
 _log = logging.getLogger(REQUESTS)
 
 
@@ -78,6 +81,7 @@ class LoggedRequests:
             state = scope.get("state", {})
             extra = {
                 "request_id": state.get("request_id"),
+                "trace_id": state.get("trace_id"),
                 "method": scope["method"],
                 "path": template_of(scope),
                 "status": status,

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from collections.abc import Iterable
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, Query, Request
 
 from orchestrator.service.rest.settings import ServeSettings
 
 _BOUNDS = ServeSettings()
+
+
+def one_of(values: Iterable[str]) -> dict[str, Any]:
+    """What the contract says of a text that is one of a few; the route refuses others, and says which there are."""
+    return {"enum": [str(value) for value in values]}
 
 
 class PageAsked(NamedTuple):

@@ -12,6 +12,7 @@ from orchestrator.api.submission import RepeatedKeyError
 from orchestrator.engines.interface import EngineError, NotOfferedError
 from orchestrator.errors import (
     NotKnownError,
+    NotTheirsError,
     PermanentError,
     ScanmatrixError,
     TemporaryError,
@@ -24,7 +25,9 @@ from orchestrator.kit.foreign_json import ForeignJsonError
 from orchestrator.kit.guarding import InternalError
 from orchestrator.kit.masking import mask
 from orchestrator.kit.text import visible_message
+from orchestrator.receiving.messages import EventError, EventTypeError, ProofError
 from orchestrator.results.errors import NoResultsError
+from orchestrator.service.rest.paths import shown_path
 from orchestrator.store.documents import SchemaError, StoreError, StoreGoneError, StoreSlowError
 from orchestrator.volume.layout import VolumeError
 
@@ -114,7 +117,11 @@ class BusyError(TemporaryError):
 #: The first kind of error that fits decides; the more special ones stand first.
 _MEANINGS: tuple[tuple[type[Exception], ProblemKind], ...] = (
     (UnauthenticatedError, UNAUTHENTICATED),
+    (ProofError, UNAUTHENTICATED),
+    (EventTypeError, MEDIA),
+    (EventError, BAD_REQUEST),
     (RefusedError, REFUSED),
+    (NotTheirsError, REFUSED),
     (TooLargeError, TOO_LARGE),
     (MediaTypeError, MEDIA),
     (SlowBodyError, TIMEOUT),
@@ -168,7 +175,7 @@ def problem(
         "title": kind.title,
         "status": kind.status,
         "detail": visible_message(mask(detail))[:_LONGEST],
-        "instance": connection.scope.get("path", ""),
+        "instance": shown_path(connection.scope.get("path", "")),
         "request_id": connection.scope.get("state", {}).get("request_id", ""),
         **more,
     }

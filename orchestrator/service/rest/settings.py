@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import NamedTuple
 
 LOOPBACK = "127.0.0.1"
@@ -16,7 +15,10 @@ class ServeSettings(NamedTuple):
         host: address to listen on.
         port: of it; 0 for any free one.
         body_bytes: most bytes of a request's body, where its route does not say otherwise.
+        event_bytes: most bytes of a body with events.
         report_bytes: most bytes of the body of `PUT /scan-results`.
+        bodies_bytes: most bytes of all bodies that are being received or worked on; more are refused for now.
+            Those of senders of events, who prove themselves by them, have an eighth of it for themselves.
         body_seconds: time in which a body must have arrived.
         query_seconds: time that a question may take, waiting for its turn included.
         questions: questions that are answered at the same time.
@@ -30,7 +32,9 @@ class ServeSettings(NamedTuple):
     host: str = LOOPBACK
     port: int = PORT
     body_bytes: int = 1024 * 1024
+    event_bytes: int = 2 * 1024 * 1024
     report_bytes: int = 64 * 1024 * 1024
+    bodies_bytes: int = 256 * 1024 * 1024
     body_seconds: float = 30.0
     query_seconds: float = 20.0
     questions: int = 8
@@ -39,13 +43,3 @@ class ServeSettings(NamedTuple):
     most_page: int = 1000
     refresh_seconds: float = 5.0
     grace_seconds: float = 10.0
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this machine alone."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

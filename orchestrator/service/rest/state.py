@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import anyio
@@ -14,15 +14,18 @@ from anyio import to_thread
 from fastapi import Request
 
 from orchestrator.errors import ScanmatrixError
+from orchestrator.kit.collecting import collected_as_served
 from orchestrator.kit.guarding import guarded
-from orchestrator.queries.kept import KeptStore, keeping
+from orchestrator.queries.kept import PATIENCE, KeptStore, keeping
 from orchestrator.queries.opening import OWNERS, seen_here
 from orchestrator.scanners.rules import volume_of
 from orchestrator.service.rest.problems import BusyError
 from orchestrator.store.deadlines import within
+from orchestrator.store.inbox.store import InboxStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterator
+    from contextlib import AbstractContextManager
 
     from anyio import CapacityLimiter
 
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 # Answers that are kept, and rows of all of them; the last one is, however long: its next pages are asked for.
-_KEPT_ANSWERS, _KEPT_ROWS = 256, 200_000
+_KEPT_ANSWERS, _KEPT_ROWS, _ROW_CHARACTERS = 256, 200_000, 250
 _log = logging.getLogger(__name__)
 
 
@@ -51,15 +54,19 @@ class ServiceState:
         settings: its bounds.
         volume: where the runs lie.
         kept: the store, and what imports what ended.
+        inbox: the store as events from outside use it.
         stopping: set when the service is to end; streams end by it.
+        spanning: makes the span of a question or a change, by its name; where nothing is traced, nothing.
     """
 
-    def __init__(self, config: Config, settings: ServeSettings, kept: KeptStore) -> None:
+    def __init__(self, config: Config, settings: ServeSettings, kept: KeptStore, inbox: InboxStore) -> None:
         self.config = config
         self.settings = settings
         self.volume: Volume = volume_of(config)
         self.kept = kept
+        self.inbox = inbox
         self.stopping = threading.Event()
+        self.spanning: Callable[[str], AbstractContextManager[object]] = nullcontext
         # Apart, so that plans which wait for a registry keep nobody from an answer, nor a probe.
         self._turns = anyio.CapacityLimiter(settings.questions)
         self._works = anyio.CapacityLimiter(settings.works)
@@ -71,6 +78,11 @@ class ServiceState:
     def store(self) -> Store:
         """The store as the caller may see it, for questions that no function of `orchestrator.api` asks."""
         return seen_here(self.kept.store)
+
+    @property
+    def waiting(self) -> int:
+        """Questions, and works, that wait for their turn."""
+        return sum(turns.statistics().tasks_waiting for turns in (self._turns, self._works))
 
     async def ask(
         self, question: Callable[..., T], *args: Any, owners: Collection[str] | None = None, **named: Any
@@ -118,7 +130,7 @@ class ServiceState:
             raise BusyError("too many questions wait for their turn; ask again soon")
 
         def run() -> T:
-            with self.kept.here(owners), guarded(f"answering {_name(what)}"):
+            with self.kept.here(owners), self.spanning(_name(what)), guarded(f"answering {_name(what)}"):
                 return work()
 
         return await to_thread.run_sync(run, limiter=turns, abandon_on_cancel=True)
@@ -187,8 +199,9 @@ def serving(config: Config, settings: ServeSettings) -> Iterator[ServiceState]:
     Raises:
         StoreUrlError: the store's URL cannot be used, or its driver is not installed.
     """
-    with keeping(volume_of(config), config) as kept:
-        yield ServiceState(config, settings, kept)
+    opened = keeping(volume_of(config), config)
+    with collected_as_served(), opened as kept, InboxStore.of(config, patience=PATIENCE) as inbox:
+        yield ServiceState(config, settings, kept, inbox)
 
 
 def state_of(request: Request) -> ServiceState:
@@ -198,6 +211,9 @@ def state_of(request: Request) -> ServiceState:
 
 
 def _rows_of(value: object) -> int:
+    """How many rows an answer has; of one that is drawn already, as many as take its room."""
+    if isinstance(value, str):
+        return 1 + len(value) // _ROW_CHARACTERS
     return sum(map(_rows_of, value)) if type(value) in {list, tuple} else 1  # type: ignore[call-overload]
 
 

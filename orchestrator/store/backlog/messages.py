@@ -7,6 +7,7 @@ from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
 import msgspec
 
 from orchestrator.model import Document, Name
+from orchestrator.model.base import SCHEMA_VERSION
 
 
 class Wanted(Document, frozen=True):
@@ -128,7 +129,7 @@ class Held(Document, frozen=True):
     due: datetime
 
 
-class Backlog(Document, frozen=True):
+class Backlog(Document, frozen=True, tag_field=SCHEMA_VERSION, tag=1):
     """How fresh everything is that should be kept fresh.
 
     Attributes:
@@ -137,6 +138,7 @@ class Backlog(Document, frozen=True):
         flights: the oldest first.
         held: the first that are tried again.
         next_due: when the next result becomes stale or the next failed cell is tried; None when nothing waits.
+        waiting_since: since when the first of those that are due has been; None when none is.
     """
 
     at: datetime
@@ -144,6 +146,7 @@ class Backlog(Document, frozen=True):
     flights: tuple[Flight, ...] = ()
     held: tuple[Held, ...] = ()
     next_due: datetime | None = None
+    waiting_since: datetime | None = None
 
     def count(self, state: str) -> int:
         """Number of cells in a state: `fresh`, `due`, `held` or `in_flight`."""

@@ -7,37 +7,29 @@ allowed, whatever becomes of those that started them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, or_, select, text, update
+from sqlalchemy import delete, func, or_, select, update
 
 from orchestrator.store.backlog import picking, reckoning, view, wanting
 from orchestrator.store.backlog.messages import PLANNING, Backlog, BacklogChange, Submission
 from orchestrator.store.backlog.tables import chores, submissions, wanted
+from orchestrator.store.brief import BriefStore, lapsed
 from orchestrator.store.columns import clip
-from orchestrator.store.connection import translated
-from orchestrator.store.database import StoreDatabase
 from orchestrator.store.dialects import among, batches, insert_new
 from orchestrator.store.schema import cells, runs, targets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
     from orchestrator.store.backlog.messages import StaleRules, Wanted
 
-T = TypeVar("T")
-
-_CLOCKS = {
-    "sqlite": "SELECT CAST(strftime('%s', 'now') AS INTEGER)",
-    "postgresql": "SELECT CAST(extract(epoch FROM clock_timestamp()) AS BIGINT)",
-}
-_OTHER_CLOCK = "SELECT UNIX_TIMESTAMP()"
 _NOT_PLANNED = "it was no longer part of the plan; the next look at the sources tells what became of it"
 
 
-class BacklogStore(StoreDatabase):
+class BacklogStore(BriefStore):
     """A store with the scheduler's tables.
 
     Every method raises `StoreGoneError` when the database does not answer; whatever it was about to do is then done
@@ -110,8 +102,7 @@ class BacklogStore(StoreDatabase):
 
         def take_over(connection: Connection) -> Submission | None:
             now = self._clock(connection)
-            # A lease of the far future was given by a clock that was wrong.
-            ended = or_(submissions.c.until < now, submissions.c.until > now + 10 * lease)
+            ended = lapsed(submissions.c.until, now, lease)
             for row in connection.execute(select(submissions).where(ended).order_by(submissions.c.id)).all():
                 same = (submissions.c.id == row.id, submissions.c.until == row.until)
                 change = update(submissions).where(*same).values(holder=holder, until=now + lease)
@@ -199,7 +190,7 @@ class BacklogStore(StoreDatabase):
         def begin(connection: Connection) -> int:
             now = self._clock(connection)
             insert_new(connection, chores, [{"name": name, "holder": "", "until": 0, "number": 0}])
-            free = or_(chores.c.until < now, chores.c.until > now + 10 * lease)
+            free = lapsed(chores.c.until, now, lease)
             free = or_(free, chores.c.holder == holder) if again else free
             change = {"holder": holder, "until": now + lease, "number": chores.c.number + 1}
             if not connection.execute(update(chores).where(chores.c.name == name, free).values(change)).rowcount:
@@ -229,19 +220,3 @@ class BacklogStore(StoreDatabase):
             return not connection.scalar(due) and not connection.scalar(select(func.count(submissions.c.id)))
 
         return self._transact(look)
-
-    def _clock(self, connection: Connection) -> int:
-        """Seconds since 1970, by the clock that all replicas share."""
-        return int(connection.scalar(text(_CLOCKS.get(connection.dialect.name, _OTHER_CLOCK))) or 0)
-
-    def _transact(self, action: Callable[[Connection], T]) -> T:
-        """Do it in one short transaction, beside the one writer of results."""
-        self._refuse_owners()
-        with translated(self._url), self._engine.connect() as connection:
-            self._check(connection)
-            connection.rollback()  # what checked has read
-            with connection.begin():
-                if connection.dialect.name == "sqlite":
-                    # Otherwise what is read first could be out of date when it comes to writing, which SQLite refuses.
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
-                return action(connection)

@@ -25,6 +25,7 @@ def view(connection: Connection, now: int, held: int) -> Backlog:
         flights=_flights(connection, now),
         held=_held(connection, now, held),
         next_due=_next_due(connection, now),
+        waiting_since=_waiting_since(connection, now),
     )
 
 
@@ -112,6 +113,22 @@ def _held(connection: Connection, now: int, most: int) -> tuple[Held, ...]:
 def _next_due(connection: Connection, now: int) -> datetime | None:
     found = connection.scalar(select(func.min(wanted.c.due_at)).where(*_later(now)))
     return datetime.fromtimestamp(found, UTC) if found else None
+
+
+def _waiting_since(connection: Connection, now: int) -> datetime | None:
+    # What was never scanned is due since 0, which is no moment: it waits since its target is known.
+    stale = select(func.min(wanted.c.due_at)).where(
+        wanted.c.submission_id == 0, wanted.c.due_at > 0, wanted.c.due_at <= now
+    )
+    never = (
+        select(func.min(targets.c.first_at))
+        .select_from(wanted)
+        .join(states, states.c.id == wanted.c.state_id)
+        .join(targets, targets.c.id == wanted.c.target_id)
+        .where(wanted.c.submission_id == 0, wanted.c.due_at == 0, states.c.ok_at == 0, targets.c.first_at > 0)
+    )
+    found = [moment for query in (stale, never) if (moment := connection.scalar(query))]
+    return datetime.fromtimestamp(min(found), UTC) if found else None
 
 
 def _later(now: int) -> tuple[ColumnElement[bool], ...]:

@@ -23,11 +23,16 @@ _TRIVY_LAYERS = {
 }
 
 
-def grype(folder: Path) -> Path:
-    """What a mirror of Grype's databases serves: `databases/v6/latest.json` and the archive it names."""
+def grype(folder: Path, *, known: int | None = None) -> Path:
+    """What a mirror of Grype's databases serves: `databases/v6/latest.json` and the archive it names.
+
+    Args:
+        folder: empty.
+        known: how many vulnerabilities it knows; all of them by default.
+    """
     served = folder / "databases" / "v6"
     served.mkdir(parents=True)
-    _run(_writer("grype"), served)
+    _run(_writer("grype"), served, *([] if known is None else [str(known)]))
     return folder
 
 

@@ -136,3 +136,20 @@ def test_no_date_is_later_than_the_run_and_again_gives_the_same(tmp_path_factory
         stamp = [path.stat().st_mtime for path in volume.root.glob("ages/*")]
         assert run(volume, day, *findings, ran=ran) == dates
         assert [path.stat().st_mtime for path in volume.root.glob("ages/*")] == stamp
+
+
+def test_two_targets_of_one_name_in_a_run_are_both_remembered(volume):
+    with Ages(volume, DAYS[0]) as ages:
+        for key, ran in (("x", {"a"}), ("y", {"b"})):
+            some: dict[str, frozenset[str]] = {}
+            ages.gather([found(key, *ran)], some)
+            ages.remember((NAME,), PLATFORM, some, ran)
+        ages.settle()
+    assert run(volume, 1, found("x"), found("y", "b")) == {"x": 0, "y": 0}
+
+
+def test_what_is_not_settled_is_not_remembered(volume):
+    with Ages(volume, DAYS[0]) as ages:
+        ages.remember((NAME,), PLATFORM, {"x": frozenset("a")}, {"a"})
+    assert run(volume, 1, found("x")) == {"x": 1}
+    assert len(list((volume.root / "ages").iterdir())) == 1

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
+import jsonschema_rs
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from orchestrator.api.doctor import examine
 from orchestrator.api.doctor.diagnosis import Check, CheckState
 from orchestrator.api.doctor.probes import Probe, Seen, run_probes
+from orchestrator.api.json_documents import document_schema
 from orchestrator.api.plan import load_config
 from orchestrator.cli import MISSING
 from orchestrator.cli.app import app
@@ -85,6 +87,23 @@ def test_looks_go_side_by_side_and_none_waits_for_one_that_hangs() -> None:
     assert PASSWORD not in wrong.found
 
 
+def test_a_cluster_that_nothing_needs_is_not_waited_for(
+    bare: Path, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.api.doctor.remote._UNASKED", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        server = f"https://127.0.0.1:{mute.getsockname()[1]}"
+        named = {"clusters": [{"name": "c", "cluster": {"server": server}}], "users": [{"name": "u", "user": {}}]}
+        named |= {"contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}], "current-context": "c"}
+        (tmp_path / "kubeconfig").write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config"} | named))
+        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+        seen = found(write(), "cluster")
+        assert (seen.needed, seen.found) == (False, "did not answer within 0.5 seconds")
+        checks = examine(load_config(write(engine="argo")), patience=1).checks
+        (seen,) = (check for check in checks if check.area == "cluster")
+        assert (seen.needed, seen.found) == (True, "did not answer within 1 seconds")
+
+
 def test_a_needed_scanner_that_is_not_here_has_the_line_that_installs_it(bare: Path, write: Write) -> None:
     path = write(targets=[{"archive": "a.tar", "scans": ["virus", "root-user"]}])
     virus, general = found(path, "scanner", "virus"), found(path, "scanner", "general")
@@ -114,7 +133,8 @@ def test_json_has_all_of_it_and_a_status_of_its_own(bare: Path, write: Write) ->
     done = CliRunner().invoke(app, ["doctor", "-c", str(path), "--json"])
     assert done.exit_code == 0, done.output
     said = json.loads(done.output)
-    assert said["engine"] == "local"
+    assert (next(iter(said.items())), said["engine"]) == (("schema_version", 1), "local")
+    assert jsonschema_rs.is_valid(document_schema("diagnosis"), said)
     assert {check["area"] for check in said["checks"]} >= {
         "scanner",
         "runtime",
@@ -229,7 +249,9 @@ def test_a_registry_that_nothing_is_read_from_is_not_asked(bare: Path, write: Wr
     image = {"image": "127.0.0.1:1/shop/web:1", "lookIn": ["docker", "podman"]}
     checks = examine(load_config(write(targets=[image]))).checks
     assert [check.name for check in checks if check.area == "registry"] == []
-    assert found(write(targets=[image | {"lookIn": ["docker", "registry"]}]), "registry").name == "127.0.0.1:1"
+    path = write(targets=[image | {"lookIn": ["docker", "registry"]}])
+    assert found(path, "registry").name == "127.0.0.1:1"
+    assert "is it up and reachable? check the network" in CliRunner().invoke(app, ["doctor", "-c", str(path)]).output
 
 
 def test_a_registry_of_which_only_a_list_is_wanted_is_greeted(bare: Path, write: Write) -> None:

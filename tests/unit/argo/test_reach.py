@@ -75,6 +75,22 @@ def test_commands_refuse_it_and_plan_says_so(folder, words):
     assert USAGE == 2
 
 
+@pytest.mark.parametrize("name", ["dir:code", "podman:localhost/mine:1"])
+def test_a_folder_and_an_image_of_a_tool_are_refused_likewise(folder, name):
+    (folder / "code").mkdir()
+    done = CliRunner().invoke(app, ["render", name, "--scan", "secrets"])
+    assert isinstance(done.exception, OutOfReachError)
+    assert "of this machine, which no pod can read" in str(done.exception)
+
+
+def test_what_fails_before_it_begins_is_said_beside_the_manifest(folder):
+    done = CliRunner().invoke(app, ["render", "no-such.tar", "--scan", "root-user"])
+    assert done.exit_code == 0
+    assert "1 of 1 cells fail before they begin, such as " in done.stderr
+    assert "no-such.tar × root-user: " in done.stderr
+    assert yaml.safe_load(done.stdout)["kind"] == "Workflow"
+
+
 def test_python_refuses_it_likewise(folder):
     (folder / "c.yaml").write_text(yaml.safe_dump({"engine": "argo", "targets": [{"archive": "web.tar"}]}))
     config = plan_api.load_config("c.yaml")

@@ -6,10 +6,11 @@ import re
 import pytest
 import yaml
 
-from orchestrator.catalog.loading import CatalogError, load_catalog, read_template, templates_folder
+from orchestrator.catalog.loading import CatalogError, load_catalog, read_template
 from orchestrator.config.loading import default_config, load_config
 from orchestrator.databases import KINDS
 from orchestrator.findings import formats
+from orchestrator.kit.own import templates_folder
 
 MINE = {
     "name": "mine",
@@ -49,13 +50,19 @@ def told(file) -> list[tuple[int, str]]:
     return [(problem.line, problem.message) for problem in caught.value.problems]
 
 
+def test_a_file_that_changed_is_read_again(template):
+    found = [read_template(template(description=each))[1].description for each in ("First", "Second", "First")]
+    assert found == ["First", "Second", "First"]
+
+
 def test_the_shipped_scans():
     catalog = load_catalog()
     assert list(catalog) == sorted(catalog)
     assert set(catalog) == {
         "general", "dependency", "virus", "sbom", "secrets", "image-lifetime", "root-user", "distroless", "scorecard",
+        "packages", "packages-trivy",
     }  # fmt: skip
-    assert {path.stem for path in templates_folder().iterdir()} == set(catalog)
+    assert {path.stem for path in templates_folder().glob("*.yaml")} == set(catalog)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in templates_folder().glob("*.yaml")))
@@ -81,7 +88,7 @@ def _words(database):
 
 def test_no_shipped_scan_has_a_command_that_needs_a_network_for_its_database():
     databases = {name: scan.database for name, scan in load_catalog().items() if scan.database}
-    assert databases.keys() == {"general", "dependency", "virus"}
+    assert databases.keys() == {"general", "dependency", "packages-trivy", "virus"}
     assert {database.fetch.kind for database in databases.values()} == KINDS.keys() - {"folder"}
     assert not any(database.refresh for database in databases.values())
 

@@ -5,8 +5,8 @@ import pytest
 
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.catalog.question import question_of, questions_of
-from orchestrator.model import Database, Scan, TargetKind
-from orchestrator.model.scan import DatabaseFetch, OnRepository
+from orchestrator.model import Database, Scan, Signer, TargetKind
+from orchestrator.model.scan import DatabaseFetch, OnRepository, OnSbom
 
 SCAN = Scan(
     name="general",
@@ -43,6 +43,9 @@ OTHERS = {
     "builtin": (True, True),
     "install": ("otherwise", False),
     "report_from_stdout": (True, True),
+    "signers": ((Signer(key="cosign.pub"),), False),
+    "sbom": (OnSbom(scan="packages", command=("scanner", "{sbom}"), cataloguers=("1",)), False),
+    "stored": (True, False),
     "repository": (OnRepository(command=("scanner", "{checkout}", "-v")), False),
 }
 

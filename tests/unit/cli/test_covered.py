@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestrator.cli.app import app
-from orchestrator.errors import NotKnownError, UsageError
+from orchestrator.errors import NotKnownError
 from orchestrator.model import Name
 from orchestrator.steps.aggregate import aggregate
 from orchestrator.volume.layout import Volume
@@ -67,16 +67,14 @@ def test_what_is_different_between_two_names_covers_these(results):
 def test_a_misspelt_name_or_run_is_not_known(results):
     with pytest.raises(NotKnownError, match=r"did you mean 'shop/web:1\.0'"):
         results("diff", "--between", "shop/wed:1.0", "job:1.0")
-    with pytest.raises(UsageError, match="did you mean 'run-1'"):
+    with pytest.raises(NotKnownError, match=r"did you mean 'run-1'\? \(the latest that did: run-2"):
         results("diff", "rum-1")
 
 
 def test_the_list_of_runs_tells_of_how_many_targets_each_has_a_result(results):
     assert "1 of 2" in results("list")[0]
-    assert [(one["targets"], one["covered"]) for one in json.loads(results("list", "-o", "json")[0])] == [
-        (1, 0),
-        (2, 1),
-    ]
+    runs = json.loads(results("list", "-o", "json")[0])["runs"]
+    assert [(one["targets"], one["covered"]) for one in runs] == [(1, 0), (2, 1)]
 
 
 def test_exports_say_what_they_cover(results, tmp_path):

@@ -6,9 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
+from orchestrator.cli.here import AnswersHere
 from orchestrator.cli.runs import show_ledger
 from orchestrator.config.loading import default_config
-from orchestrator.errors import UsageError
+from orchestrator.errors import NotKnownError
 from orchestrator.kit.advice import remember
 from orchestrator.model import Severity
 from orchestrator.results.ledger import read_ledger
@@ -36,7 +37,7 @@ def ended(tmp_path, config, capsys):
     settings = default_config(environment={}, volume={"path": str(tmp_path)})
     show_ledger(
         read_ledger(volume, "run-1"),
-        settings,
+        AnswersHere.of(settings),
         table=True,
     )
     return capsys.readouterr().out
@@ -65,7 +66,7 @@ def test_no_finding_of_what_was_not_scanned_is_not_called_clean(tmp_path, config
     volume = Volume(tmp_path)
     write_run(volume, "run-2", day(1), {"a/virus": "it crashed", "b/virus": []})
     settings = default_config(environment={}, volume={"path": str(tmp_path)})
-    show_ledger(read_ledger(volume, "run-2"), settings, table=True)
+    show_ledger(read_ledger(volume, "run-2"), AnswersHere.of(settings), table=True)
     assert "Findings: none; nothing is known of 1 of 2 targets" in capsys.readouterr().out.splitlines()
 
 
@@ -79,7 +80,11 @@ def test_what_planning_did_not_find_is_not_retried(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("words", [["retry"], ["status"], ["run", "--resume"]], ids=lambda words: words[0])
-def test_a_run_that_is_not_there_is_a_mistake_of_usage(words, tmp_path):
+def test_a_run_that_is_not_there_is_not_known(words, tmp_path):
     done = CliRunner().invoke(app, [*words, "nope", "--volume", str(tmp_path)])
-    assert isinstance(done.exception, UsageError)
+    assert isinstance(done.exception, NotKnownError)
     assert "no run 'nope' on" in str(done.exception)
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / "nopf.json").touch()
+    done = CliRunner().invoke(app, [*words, "nope", "--volume", str(tmp_path)])
+    assert "did you mean 'nopf'? (there is no " in str(done.exception)

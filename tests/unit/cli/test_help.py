@@ -74,10 +74,10 @@ def test_every_command_has_an_example() -> None:
 
 
 #: Commands that neither read nor write the volume.
-WITHOUT_VOLUME = {"version", "init", "install", "lock", "distrust", "templates show", "lint", "schema", "cache drop",
-                  "controller", "token"}  # fmt: skip
+WITHOUT_VOLUME = {"version", "init", "install", "lock", "distrust", "templates show", "plugins show", "lint", "schema",
+                  "explain", "cache drop", "controller", "token", "admit"}  # fmt: skip
 #: Commands that read no configuration.
-WITHOUT_CONFIG = {"version", "init", "schema", "controller"}
+WITHOUT_CONFIG = {"version", "init", "schema", "explain", "controller"}
 
 
 def options(words: tuple[str, ...]) -> set[str]:

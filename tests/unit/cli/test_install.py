@@ -7,6 +7,7 @@ import yaml
 from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
+from orchestrator.errors import UsageError
 
 
 @pytest.fixture
@@ -34,3 +35,26 @@ def test_a_folder_with_argo_and_one_overlay(config: Path, tmp_path: Path, overla
     assert f"kubectl apply -k {out}/argo-install/overlays/{overlay}" in done.stderr
     assert [path.name for path in (out / "argo-install" / "overlays").iterdir()] == [overlay]
     assert (out / "argo-install" / "argo" / "kustomization.yaml").exists()
+
+
+@pytest.mark.parametrize("part", ["controller", "service"])
+def test_optional_parts_alone_as_a_stream_or_as_a_folder(config: Path, tmp_path: Path, part: str) -> None:
+    done = CliRunner().invoke(app, ["install", "-c", str(config), f"--{part}"])
+    assert done.exit_code == 0
+    found = {(one["kind"], one["metadata"]["name"]) for one in yaml.safe_load_all(done.stdout)}
+    assert ("Deployment", f"scanmatrix-{part}") in found
+    assert not any(kind == "WorkflowTemplate" for kind, _ in found)
+    out = tmp_path / "out"
+    done = CliRunner().invoke(app, ["install", "-c", str(config), f"--{part}", "--out", str(out)])
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert f"kubectl apply --server-side -k {out}/argo-install/{part}" in done.stderr
+    written = yaml.safe_load((out / "argo-install" / part / "kustomization.yaml").read_text())["resources"]
+    objects = [one for name in written for one in yaml.safe_load_all((out / "argo-install" / part / name).read_text())]
+    assert {(one["kind"], one["metadata"]["name"]) for one in objects} == found
+    assert not (out / "argo-install" / "base").exists()
+
+
+def test_optional_parts_are_not_compared_with_a_cluster(config: Path) -> None:
+    done = CliRunner().invoke(app, ["install", "-c", str(config), "--service", "--prune"])
+    assert isinstance(done.exception, UsageError)
+    assert str(done.exception) == "--service prints or writes manifests: give it without --prune"

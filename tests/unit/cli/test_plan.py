@@ -8,10 +8,10 @@ import yaml
 
 from orchestrator.cli.matrix import plan
 from orchestrator.cli.output import OutputFormat
-from orchestrator.cli.plan_tables import budget_line
+from orchestrator.cli.plan_tables import budget_line, print_plan
 from orchestrator.cli.render import render
 from orchestrator.errors import UsageError
-from orchestrator.model import Budget
+from orchestrator.model import BomSource, Budget
 from orchestrator.workflows import ManifestKind
 from tests.unit.steps.plans import plan as small_plan
 
@@ -63,7 +63,26 @@ def test_what_plans_in_the_cluster_takes_no_option_that_it_would_drop(config, ki
         (Budget(cells=4, images=2, at_once=2), (("a",), ("b",), ("c",)), "in 3 batches, 2 at a time: "),
         (Budget(cells=4, images=2, at_once=1), (("a", "b"),), "on 2 targets: "),
         (Budget(volume_bytes=9 * 1024**3), (), "9.0 GiB on the volume"),
+        (
+            Budget(cells=3, matched=2, saved_images=1, saved_bytes=3 * 1024**3),
+            (),
+            "; 2 cells from stored SBOMs, 1 image (3.0 GiB) not pulled",
+        ),
     ],
 )
 def test_what_runs_together_and_takes_room_is_said(budget, waves, told):
     assert told in budget_line(msgspec.structs.replace(small_plan(*waves), budget=budget))
+
+
+def test_a_cell_that_reads_a_stored_sbom_has_its_letter_and_any_other_that_could_its_reason(capsys):
+    made = small_plan(("a",), ("b",))
+    source = BomSource(bom=f"sha256:{'0' * 64}", made="2026-01-01T00:00:00Z", cataloguer="syft 1.42.3")
+    first, second, *others = made.cells
+    changed = (
+        msgspec.structs.replace(first, source=source),
+        msgspec.structs.replace(second, unmatched="no SBOM of it is stored yet"),
+    )
+    print_plan(msgspec.structs.replace(made, cells=(*changed, *others)))
+    shown = capsys.readouterr().out
+    assert "b reads a stored SBOM" in shown
+    assert "the image itself: no SBOM of it is stored yet" in shown

@@ -35,6 +35,12 @@ def call(tmp_path, monkeypatch):
     return lambda *words: CliRunner().invoke(app, ["schedule", "--show", *words])
 
 
+def test_a_volume_on_which_nothing_ever_ran_answers_like_any_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shown = CliRunner().invoke(app, ["schedule", "--show"])
+    assert (shown.exit_code, "no source" in shown.output) == (0, True), shown.output
+
+
 def test_how_fresh_everything_is(call):
     shown = call()
     assert shown.exit_code == 0, shown.output

@@ -5,7 +5,10 @@ from typer.testing import CliRunner
 
 from orchestrator.cli.app import app
 from orchestrator.errors import NotKnownError, TemporaryError, UsageError
+from orchestrator.model import Name
 from orchestrator.queries.kept import keeping
+from orchestrator.store.backlog.messages import StaleRules, Wanted
+from orchestrator.store.backlog.store import BacklogStore
 from tests.live_server import listening
 from tests.served import configured, volume_in
 
@@ -23,6 +26,11 @@ QUESTIONS = (
     "status run-2 --all",
     "status run-2 --output json",
     "status run-2 --watch",
+    "status",
+    "status --output json",
+    "results show run-1",
+    "results show --run run-2 --severity high --suppressed --output json",
+    "schedule --show",
 )
 
 
@@ -33,6 +41,10 @@ def places(tmp_path_factory):
     config = configured(volume)
     with keeping(volume, config) as kept:
         kept.refresh()
+    with BacklogStore.of(config) as store:
+        names = (Name("registry.example/shop/new:1", "shop"),)
+        new = Wanted(target="new", digest="", platform="", names=names, scans=("general",), entries="[]")
+        store.want([new], StaleRules(ages={}, default_age=3600), look=1)
     with listening(config) as found:
         yield str(volume.root), f"http://127.0.0.1:{found.port}"
 
@@ -74,14 +86,21 @@ def test_what_cannot_be_asked_is_refused(places):
     volume, url = places
     for words, said in (
         (["results", "list", "--server", url, "--volume", volume], "only one of --server and --volume"),
-        (["--server", url, "store", "overview"], "asks no service"),
-        (["results", "show", "run-1", "--server", url], "what targets have now"),
-        (["status", "--server", url], "name it"),
+        (["--server", url, "store", "overview"], "store overview asks no service; leave the option out"),
+        (["--server", url, "results", "export", "html"], "GET /api/v1/runs/RUN/report"),
+        (["--server", url, "plan", "x"], "POST /api/v1/plan"),
+        (["--server", url, "schedule"], "with --show"),
+        (["run", "x", "--server", url, "--offline"], "--offline: a service contacts"),
+        (["run", "x", "--server", url, "--run-id", "r"], "--key KEY"),
+        (["run", "./x.tar", "--server", url], "image of a registry"),
+        (["run", "x", "--volume", volume, "--key", "k"], "--run-id names"),
+        (["retry", "run-1", "--fail-on", "high", "--server", url], "submitted with"),
         (["results", "list", "--server", "ftp://x"], "no URL of a service"),
     ):
         with pytest.raises(UsageError, match=said):
             printed(*words)
-    with pytest.raises(NotKnownError, match="there is no run run-9"):
-        printed("status", "run-9", "--server", url)
+    for words in (["status", "run-9"], ["results", "show", "run-9"], ["cancel", "run-9"], ["retry", "run-9"]):
+        with pytest.raises(NotKnownError, match="there is no run run-9"):
+            printed(*words, "--server", url)
     with pytest.raises(TemporaryError, match="is the service running"):
         printed("results", "list", "--server", "http://127.0.0.1:9")

@@ -58,6 +58,9 @@ def test_what_is_asked_for_is_what_the_coverage_is_about(show):
     assert "1 finding; covers 1 of 1 targets" in out
     out, _ = show("--owner", "team-b")
     assert ids(out) == ["CVE-2025-3", "CVE-2025-2"]
+    assert ids(show("--severity", "critical", "--kind", " Vulnerability ")[0]) == ["CVE-2025-3"]
+    with pytest.raises(UsageError, match=r"no kind of finding 'secert', did you mean 'secret'\? \(there are"):
+        show("--kind", "secert")
     out, status = show("--owner", "team-c")
     assert (ids(out), status) == ([], 4)
 

@@ -88,6 +88,30 @@ def test_an_id_and_a_tag_are_whole_in_80_columns(id_, terminal):
     assert "--wide shows also: " in shown.getvalue()
 
 
+@pytest.mark.parametrize("length", range(20, 90, 3))
+def test_columns_that_are_left_out_make_no_table_wider(length, terminal):
+    columns = [TableColumn("Id"), TableColumn("Version", rank=1), TableColumn("Target", Fit.MIDDLE)]
+    columns += [TableColumn("Owner", Fit.CUT, 2), TableColumn("Others", Fit.NUMBER, 2)]
+    shown = terminal(print_table, "Findings", columns, [["i" * 40, "", "t" * length, "", "+1"]])
+    assert 40 < max(map(cell_len, shown.lines())) <= 80
+
+
+def test_a_column_that_says_nothing_makes_room_for_an_id_that_is_never_broken(terminal):
+    columns = [TableColumn("Severity"), TableColumn("Id"), TableColumn("Package", Fit.MIDDLE)]
+    columns += [
+        TableColumn("Fixed in", Fit.MIDDLE),
+        TableColumn("Target", Fit.MIDDLE),
+        TableColumn("Suppressed", Fit.FOLD),
+    ]
+    row = ["critical", "Scanmatrix.Test.EICAR.File.UNOFFICIAL", "/srv/upload/eicar.com", "", LONG, "ignored by a rule"]
+    shown = terminal(print_table, "Findings", columns, [row])
+    assert max(map(cell_len, shown.lines())) <= 80
+    assert row[1] in shown.getvalue()
+    assert "Fixed in" not in shown.getvalue()
+    assert "Fixed in" in terminal(print_table, "", columns, [["low", "CVE-2025-1", "a", "", "b", ""]]).getvalue()
+    assert "Fixed in" in terminal(print_table, "", columns, []).getvalue()
+
+
 def test_wide_shows_every_column_in_full(terminal):
     WIDE.set(True)
     shown = terminal(print_merged, [finding(IDS[0])], "Findings", most=9, suppressed=False)

@@ -4,9 +4,10 @@ import pytest
 from typer.testing import CliRunner
 
 from orchestrator.api.lint import lint_file
-from orchestrator.catalog.loading import load_catalog, templates_folder
+from orchestrator.catalog.loading import load_catalog
 from orchestrator.cli.app import app
 from orchestrator.errors import UsageError
+from orchestrator.kit.own import templates_folder
 
 
 @pytest.mark.parametrize("name", sorted(load_catalog()))

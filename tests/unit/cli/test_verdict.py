@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from orchestrator.cli import POLICY
 from orchestrator.cli.app import app
+from orchestrator.cli.here import AnswersHere
 from orchestrator.cli.runs import show_ledger
 from orchestrator.config.loading import default_config
 from orchestrator.errors import UsageError
@@ -26,7 +27,7 @@ def _ledger(**verdict):
 
 def test_a_broken_policy_is_reported_with_its_first_rows_and_fails(capsys):
     with pytest.raises(typer.Exit) as ended:
-        show_ledger(_ledger(broken=True, passed=False), default_config(environment={}), table=False)
+        show_ledger(_ledger(broken=True, passed=False), AnswersHere.of(default_config(environment={})), table=False)
     assert ended.value.exit_code == POLICY
     told = capsys.readouterr().err.splitlines()
     assert told[0] == "policy: exploited: 7 findings …"
@@ -36,7 +37,7 @@ def test_a_broken_policy_is_reported_with_its_first_rows_and_fails(capsys):
 
 @pytest.mark.parametrize(("broken", "lines"), [(True, 7), (False, 0)])
 def test_one_that_only_warns_is_reported_and_passes(capsys, broken, lines):
-    show_ledger(_ledger(broken=broken, passed=True), default_config(environment={}), table=False)
+    show_ledger(_ledger(broken=broken, passed=True), AnswersHere.of(default_config(environment={})), table=False)
     assert len(capsys.readouterr().err.splitlines()) == lines
 
 

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from orchestrator.client.clients import AsyncServiceClient, ServiceClient
-from orchestrator.client.connection import TOKEN_VARIABLE, ServiceLimits
+from orchestrator.client.connection import TOKEN_VARIABLE, ServiceAddress, ServiceLimits
 from orchestrator.client.errors import (
     ServiceAccessError,
     ServiceAnswerError,
@@ -23,6 +23,7 @@ from orchestrator.client.errors import (
     ServiceRefusalError,
     ServiceSlowError,
 )
+from orchestrator.client.exchange import ServiceRequest
 from orchestrator.errors import NotKnownError, TemporaryError, UsageError, VolumeFullError
 from orchestrator.kit import retrying
 from orchestrator.kit.extras import MissingExtraError
@@ -290,6 +291,19 @@ def test_the_token_is_sent_and_never_shown(ask, monkeypatch, caplog):
         assert "***" in repr(client)
         with pytest.raises(TypeError):
             pickle.dumps(client)
+
+
+def test_the_token_may_be_in_a_file(monkeypatch, tmp_path):
+    file = tmp_path / "token"
+    file.write_text("smx_secret_of_a_file\n")
+    monkeypatch.delenv("SCANMATRIX_TOKEN", raising=False)
+    monkeypatch.setenv("SCANMATRIX_TOKEN_FILE", str(file))
+    assert "smx" not in repr(ServiceAddress("http://127.0.0.1:1"))
+    spelt = ServiceAddress("http://127.0.0.1:1").spell(ServiceRequest("/x"), 1)
+    assert spelt["headers"]["Authorization"] == "Bearer smx_secret_of_a_file"
+    file.unlink()
+    with pytest.raises(UsageError, match="SCANMATRIX_TOKEN_FILE"):
+        ServiceAddress("http://127.0.0.1:1")
 
 
 @pytest.mark.parametrize("token", ["a\nX-Evil: 1", "a b", "a\x00", "ü"])

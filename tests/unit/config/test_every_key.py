@@ -16,6 +16,8 @@ from orchestrator.config.keys import alternatives, kind_of
 from orchestrator.config.loading import Config
 from orchestrator.config.reference import bounds_of
 from orchestrator.config.validation import validate
+from orchestrator.jobs.keys import JOB
+from orchestrator.jobs.plugins import PLUGIN
 from orchestrator.kit.sources import SourceError, spell_location
 from orchestrator.kit.yaml_source import parse_yaml
 from tests.keys import walk_keys
@@ -23,11 +25,16 @@ from tests.keys import walk_keys
 #: Keys of which a rule says more than their own type; the message names the one to change.
 RULES = ("policy.feeds", "argo.scheduler.storeSecret", "schedule.retry.first", "exports.dependencyTrack.parent",
          "exports.s3.kmsKey", "notify.smtp", "exports.always", "volume.hostPath", "ignore[0]: this rule",
-         "ignore[0].reason: say why", "auth.oidc.roles: names no", "auth.oidc.issuer: must begin")  # fmt: skip
+         "ignore[0].reason: say why", "auth.oidc.roles: names no", "auth.oidc.issuer: must begin",
+         "actions[0].tasks[0].with: ", "actions[0].tasks[0].cmd: the first", "actions[0].tasks[0].resources: is empty",
+         "resources: is empty", "actions[0].tasks[0].networkPolicy.egress[0]: give", "inputs.kk: ",
+         *(f"{place}{below}" for place in ("signers[0]", "admission.policies[0].authorities[0]")
+           for below in (": it names", ": anybody", ".issuer: a key", ".identityGlob: ")),
+         "admission.policies[0].attestations: they are")  # fmt: skip
 #: Kinds of which a schema knows only the form.
 OF_TEXT = ("duration", "size", "cron expression", "IANA name", "network")
 
-FILES = (Config, TEMPLATE.section, IgnoreFile)
+FILES = (Config, TEMPLATE.section, IgnoreFile, JOB.section, PLUGIN.section)
 VALIDATORS = {file: jsonschema_rs.Draft202012Validator(schema_of(file, "x")) for file in FILES}
 
 TEXTS = ['""', '" "', "abc", '"5"', "1h", "1x", '"1Gi"', '"٣h"', "99999999w", "9999P", '"a\\nb"', '"a@b"']

@@ -67,6 +67,14 @@ def test_a_name_behind_an_archive_is_refused_and_a_colon_in_a_file_s_is_not(fold
     assert named_source("oci-archive:a:b").archive == str(folder / "a:b")
 
 
+def test_a_path_of_a_plain_folder_is_no_image(folder):
+    (folder / "code").mkdir()
+    for name in ("./code", str(folder / "code")):
+        with pytest.raises(UsageError, match=f"name it dir:{name}"):
+            named_source(name)
+    assert named_source("code").image == "code"
+
+
 def test_a_folder_is_one_wherever_it_is_named_from(folder):
     assert source_dir("dir:no/such") == str(folder / "no/such")
     assert source_dir("dir:.") == str(folder)

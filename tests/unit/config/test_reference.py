@@ -9,13 +9,21 @@ from orchestrator.analysis.suppression.rules import RULE
 from orchestrator.catalog.template import TEMPLATE
 from orchestrator.config.loading import Config
 from orchestrator.config.reference import keys_of
+from orchestrator.jobs.keys import JOB
+from orchestrator.jobs.plugins import PLUGIN
 from tests.golden import check_golden
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 #: Between these a page has the keys of a file: those below the names that are given.
 MARKED = re.compile(r"(<!-- keys of (\w+)((?: \w+)*) -->\n).*?(<!-- end of keys -->)", re.DOTALL)
-FILES = {"configuration": Config, "template": TEMPLATE.section, "ignore": RULE.section}
-PAGES = {"configuration": "configuration.md", "template": "scans.md", "ignore": "suppression.md"}
+FILES = {
+    "configuration": Config, "template": TEMPLATE.section, "ignore": RULE.section, "job": JOB.section,
+    "plugin": PLUGIN.section,
+}  # fmt: skip
+PAGES = {
+    "configuration": "configuration.md", "template": "scans.md", "ignore": "suppression.md", "job": "jobs.md",
+    "plugin": "plugins.md",
+}  # fmt: skip
 
 
 def _table(file, tops):

@@ -14,12 +14,16 @@ from orchestrator.api.schemas import TITLES, schema
 from orchestrator.catalog.lock_file import Locked, LockFile, spell_lock
 from orchestrator.cli.app import app
 from orchestrator.errors import UsageError
+from orchestrator.kit.sources import ProblemLevel
 from tests.golden import check_golden
 from tests.unit.config.test_config import EVERYTHING
 
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMAS = {name: schema(name) for name in TITLES}
 CONFIGURATIONS = [*ROOT.glob("docs/examples/*/scanmatrix.yaml"), ROOT / "argo-install/scanmatrix.yaml"]
+JOBS = sorted(ROOT.glob("docs/examples/*/job/config.yaml"))
+OLDER_JOB = ROOT / "docs/examples/jobs/job/older.yaml"
+PLUGINS = sorted(ROOT.glob("templates/plugins/**/*.yaml"))
 HINT = re.compile(r"^# yaml-language-server: \$schema=(\S+)$", re.MULTILINE)
 
 
@@ -64,13 +68,97 @@ def test_the_shipped_templates(path):
     assert _mistakes("template", yaml.safe_load(path.read_text())) == []
 
 
-@pytest.mark.parametrize(
-    "path", [*CONFIGURATIONS[:-1], *ROOT.glob("templates/*.yaml")], ids=lambda path: str(path.relative_to(ROOT))
-)
+@pytest.mark.parametrize("path", JOBS, ids=lambda path: path.parent.parent.name)
+def test_the_shipped_job_configurations(path):
+    assert _mistakes("job", yaml.safe_load(path.read_text())) == []
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=lambda path: path.stem)
+def test_the_shipped_plugins(path):
+    assert _mistakes("plugin", yaml.safe_load(path.read_text())) == []
+
+
+#: Files that editors are to check, with the schema of each.
+HINTED = {
+    **dict.fromkeys(CONFIGURATIONS[:-1], "configuration"),
+    **dict.fromkeys(ROOT.glob("templates/*.yaml"), "template"),
+    **dict.fromkeys(JOBS, "job"),
+    OLDER_JOB: "job-older",
+    **dict.fromkeys(PLUGINS, "plugin"),
+}
+
+
+@pytest.mark.parametrize("path", HINTED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_editors_find_the_schema(path):
     [hint] = HINT.findall(path.read_text())
-    name = "template" if path.parent.name == "templates" else "configuration"
-    assert (path.parent / hint).resolve() == ROOT / f"docs/schemas/{name}.schema.json"
+    assert (path.parent / hint).resolve() == ROOT / f"docs/schemas/{HINTED[path]}.schema.json"
+
+
+@pytest.mark.parametrize("text", [text for text in _blocks("jobs.md") if text.startswith("apiVersion: v2")])
+def test_examples_of_job_configurations(text):
+    data = yaml.safe_load(text)
+    assert _mistakes("job", data) == []
+
+
+def test_the_schema_of_jobs_is_of_the_form_of_v2():
+    assert _mistakes("job", {"apiVersion": "v2", **older()})
+    both = {"apiVersion": "v2", "actions": [{"events": [{"name": "e"}], "tasks": [{"image": "a", "plugin": "b"}]}]}
+    assert _mistakes("job", both)
+
+
+GIVEN = "LOCUST_TEST=a.py LOCUST_TARGET=https://shop.example"
+
+
+def older(**action):
+    return {"actions": [{"event": "a.b", "image": "c/d:1", "cmd": "e f"} | action]}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        yaml.safe_load(OLDER_JOB.read_text()),
+        older(),
+        {"apiVersion": "v2", **older(cmd=["e"], silent=True, name="x")},
+        older(jsonpath={"property": "$.a", "match": "b"}, env=[{"name": "A", "valueFrom": "string", "value": "b"}]),
+        {"actions": [{"events": [{"name": "a.*"}], "tasks": [{"image": "c/d:1", "cmd": "e f"}]}]},
+        {
+            "actions": [
+                {"event": "a", "plugin": "keptn-contrib/locust-test-job", "files": ["a.py"], "with": GIVEN},
+            ]
+        },
+    ],
+)
+def test_the_older_form_that_both_take(data, tmp_path):
+    assert _mistakes("job-older", data) == []
+    assert [each for each in _linted(tmp_path, data) if each.level is ProblemLevel.ERROR] == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"actions": [{"event": "a"}]},
+        {"actions": [{"image": "a", "cmd": ["b"]}]},
+        older(event="a.*b"),
+        older(cmd="e 'f g'"),
+        older(events=[{"name": "a"}]),
+        older(tasks=[{"image": "a"}]),
+        older(plugin="b/c"),
+        older(imagePullPolcy="Always"),
+        older(maxPollDuration="soon"),
+        {"actions": [{"events": [{"name": "a"}], "jsonpath": {"property": "$.a", "match": "b"}, "image": "c"}]},
+        {"apiVersion": "v3", **older()},
+    ],
+)
+def test_the_older_form_that_both_refuse(data, tmp_path):
+    assert _mistakes("job-older", data)
+    assert any(each.level is ProblemLevel.ERROR for each in _linted(tmp_path, data))
+
+
+def _linted(folder, data):
+    (folder / "job").mkdir()
+    file = folder / "job/config.yaml"
+    file.write_text(yaml.safe_dump(data))
+    return lint_file(file)
 
 
 @pytest.mark.parametrize("text", [EVERYTHING, *_blocks("configuration.md"), *_blocks("policy.md")])

@@ -14,6 +14,7 @@ SCHEMA = spec_schema()
 UNSAID = {
     "DistrustSection": "moments are written with and without a time zone, which CEL does not compare",
     "OidcSection": "the REST service is none of a resource",
+    "ServicePods": "what leads to the service is none of a resource",
     "VolumeSection": "its keys are none of a resource",
 }
 

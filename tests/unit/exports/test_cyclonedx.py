@@ -73,7 +73,7 @@ def write(volume, *reports):
 def test_of_each_target_one_valid_document_and_nothing_is_lost_or_mixed_up(tmp_path_factory, reports):
     results = write(Volume(tmp_path_factory.mktemp("bom")), *reports)
     whole = json.loads(results.bom.read_bytes())
-    split = {document.target: json.loads(document.data) for document in target_boms(results.folder)}
+    split = {document.target: json.loads(document.data) for document in target_boms(results.bom)}
     assert list(split) == [each["bom-ref"] for each in whole["components"]]
     for each in split.values():
         assert validator().is_valid(each)
@@ -107,12 +107,12 @@ def test_where_it_goes(results, tmp_path):
     for to in (f"{tmp_path}/each/", str(tmp_path / "each")):
         cyclonedx.export(results, Config(), to)
         written = {path.name: path.read_bytes() for path in (tmp_path / "each").iterdir()}
-        assert written == {f"{name}.cdx.json": target_bom(results.folder, name) for name in ("app-1", "app-11")}
+        assert written == {f"{name}.cdx.json": target_bom(results.bom, name) for name in ("app-1", "app-11")}
 
 
 def test_what_is_not_there(results, tmp_path):
     with pytest.raises(NoResultsError, match="app-2"):
-        target_bom(results.folder, "app-2")
+        target_bom(results.bom, "app-2")
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportRefusedError, match="file/x"):
         cyclonedx.export(results, Config(), str(tmp_path / "file" / "x"))
@@ -121,11 +121,11 @@ def test_what_is_not_there(results, tmp_path):
         with pytest.raises(NoResultsError):
             cyclonedx.export(results, Config(), to)
     with pytest.raises(NoResultsError):
-        list(target_boms(results.folder))
+        list(target_boms(results.bom))
 
 
 @pytest.mark.parametrize("keep", [0, 40, -200, -3])
 def test_a_damaged_one_is_refused(results, keep):
     results.bom.write_bytes(results.bom.read_bytes()[:keep])
     with pytest.raises(NoResultsError):
-        list(target_boms(results.folder))
+        list(target_boms(results.bom))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from orchestrator.findings import formats
 from orchestrator.findings.interface import Report, ReportError
 
-JSON_FORMATS = ("cyclonedx", "dockle", "grype", "osv", "sarif", "scanmatrix", "scorecard", "trivy")
+JSON_FORMATS = ("cyclonedx", "dockle", "grype", "osv", "sarif", "scanmatrix", "scorecard", "syft", "trivy")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -116,6 +116,12 @@ WHOLE = {
         "scorecard": {"version": "v5.1.1"},
         "score": 5.5,
         "checks": [{"name": "License", "score": 9, "reason": "r", "details": ["Warn: w"]}],
+    },
+    "syft": {
+        "artifacts": [{"name": "a", "version": "1", "purl": "pkg:deb/debian/a@1"}],
+        "descriptor": {"name": "syft", "version": "1.42.3"},
+        "source": {"type": "image", "metadata": {"manifestDigest": "sha256:0"}},
+        "files": [{"location": {"path": "/a"}, "unknowns": ["dpkg-db-cataloger: no"]}],
     },
     "trivy": {
         "SchemaVersion": 2,

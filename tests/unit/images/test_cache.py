@@ -7,7 +7,6 @@ import pytest
 from orchestrator.config.loading import CacheSection
 from orchestrator.images.reference import parse
 from orchestrator.images.registry.cache import pull_location
-from orchestrator.net.hosts import is_loopback
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,3 @@ def test_the_machine_itself_is_read_without_tls(host: str) -> None:
 
 def test_an_insecure_host_may_speak_tls_and_is_tried_so_first() -> None:
     assert pull_location(parse("lab:5000/app"), (), ["lab:5000"]) == "https://lab:5000/app"
-
-
-@pytest.mark.parametrize("name", ["localhost.example", "127.example", "1270.0.0.1", "10.0.0.1", "notlocalhost"])
-def test_what_only_looks_like_the_machine_itself(name: str) -> None:
-    assert not is_loopback(name)

@@ -132,3 +132,16 @@ def test_alike_entries_are_merged_and_scanned_for_all():
         Entry(reference="c", scans=("general", "virus"), origin="6"),
         Entry(reference="a", scans=("virus",), local=True, origin="8"),
     )
+
+
+def test_sources_of_this_machine_alone_keep_their_own_lines(tmp_path):
+    path = tmp_path / "scanmatrix.yaml"
+    path.write_text(
+        "targets:\n"
+        "  - registry: {host: no.such.host.example, repositories: ['*']}\n"
+        "  - csv: {path: t.csv, git: {url: 'https://no.such.host.example/t.git'}}\n"
+        "  - cluster: {}\n"
+        "  - image: b:1\n"
+    )
+    [image] = collect(load_config(path), here=True)
+    assert (image.reference, image.origin) == ("b:1", f"{path}:5")

@@ -1,11 +1,14 @@
 """Log lines of our programs: a line for each message, whatever strangers put into it."""
 
+import io
 import logging
 import sys
 
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 
-from orchestrator.kit.logs import _Formatter
+from orchestrator.kit.logs import _Formatter, _StderrHandler
 
 
 def nest(depth: int, said: str = "deep\nscanmatrix: all is well\x1b[2J") -> None:
@@ -56,3 +59,16 @@ def test_no_secret_of_an_exception_is_logged() -> None:
         info = sys.exc_info()
     message = logging.LogRecord("x", logging.ERROR, "x.py", 1, "cannot read %s", (f"https://u:{token}@h/",), info)
     assert token not in _Formatter("scanmatrix", tracebacks=True, hint="").format(message)
+
+
+def test_a_warning_has_a_line_of_its_own_above_bars_that_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", screen)
+    handler = _StderrHandler()  # as a command does, before any bar
+    handler.setFormatter(_Formatter("scanmatrix", tracebacks=False, hint=""))
+    with Progress(console=Console(file=screen, width=40, force_terminal=True), auto_refresh=False) as bars:
+        bars.add_task("cells", total=3)
+        bars.refresh()
+        handler.handle(record("no sandbox"))
+    (line,) = [line for line in screen.getvalue().splitlines() if "no sandbox" in line]
+    assert line.rpartition("\x1b[2K")[2] == "scanmatrix: no sandbox"  # after the bar was taken away

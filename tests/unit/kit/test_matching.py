@@ -4,10 +4,11 @@ import time
 from fnmatch import fnmatchcase
 
 import pytest
+import re2
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from orchestrator.kit.matching import Globs, any_glob, any_pattern, check_pattern, glob, is_glob, is_name
+from orchestrator.kit.matching import Globs, any_glob, any_pattern, check_pattern, glob, is_glob, is_name, re2_of
 
 SOME = st.text(alphabet="ab*?[]!-/.", max_size=8)
 
@@ -66,3 +67,11 @@ def test_no_pattern_takes_more_than_linear_time() -> None:
     began = time.monotonic()
     assert not any_pattern("a" * 200_000, ["/(a*)*b/", "/(a|aa)+b/", "*a*a*a*a*b"])
     assert time.monotonic() - began < 5
+
+
+_PATTERNS = st.text("ab[]!-*?./\\^c", max_size=9)
+
+
+@given(_PATTERNS, st.text("ab[]!-./\\^c*\n", max_size=6))
+def test_a_glob_as_an_expression_means_the_same(pattern: str, text: str) -> None:
+    assert (re2.fullmatch(re2_of(pattern), text) is not None) == glob(pattern)(text)

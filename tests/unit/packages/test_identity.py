@@ -209,3 +209,15 @@ def test_who_says_less_means_the_same(packages):
 )
 def test_who_could_mean_several_or_another_stays_alone(packages):
     assert len(set(_resolved(*packages))) == len(packages)
+
+
+VERSIONS = {"1.8.2.1": "1.8.2.1", "1:4.5-1.1": "1:4.5-1.1", "2.1-3.1+b2": "2.1-3.1%2Bb2", "1/2 ü": "1/2%20%C3%BC"}
+
+
+def test_what_is_cached_apart_from_versions_is_the_same_package_in_each_of_them() -> None:
+    of = {version: canonical(f"pkg:deb/debian/libapt@{version}?arch=amd64", "libapt", version) for version in VERSIONS}
+    assert {(each.key, each.label, each.names, each.distribution) for each in of.values()} == {
+        ("pkg:deb/libapt", "libapt", ("libapt",), "debian")
+    }
+    assert [each.version for each in of.values()] == list(VERSIONS)
+    assert [each.purl for each in of.values()] == [f"pkg:deb/debian/libapt@{spelt}" for spelt in VERSIONS.values()]

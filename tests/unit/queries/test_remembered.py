@@ -31,7 +31,7 @@ def volume(tmp_path, monkeypatch):
 def ask(*words, status=0):
     done = CliRunner().invoke(app, ["results", "list", "--output", "json", *words], catch_exceptions=False)
     assert done.exit_code == status, done.output
-    return json.loads(done.stdout)
+    return json.loads(done.stdout)["runs"]
 
 
 def known(most=20, config=None, volume=None):
@@ -48,7 +48,7 @@ def test_the_second_answer_is_the_first_and_loads_neither_sqlalchemy_nor_pandas_
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "scanmatrix: using scanmatrix.yaml\n")
-    assert json.loads(done.stdout) == [first]
+    assert json.loads(done.stdout)["runs"] == [first]
 
 
 def test_a_run_that_came_went_or_was_written_again(volume):

@@ -14,7 +14,8 @@ from orchestrator.analysis.merge import CellFindings, merge
 from orchestrator.findings.interface import Report
 from orchestrator.kit.text import is_blank
 from orchestrator.model import Cvss, Finding, LedgerRow, Name, Outcome, Severity
-from orchestrator.results.bom.split import BOM, target_boms
+from orchestrator.results.bom import BOM
+from orchestrator.results.bom.split import target_boms
 from orchestrator.results.bom.target import TargetBom
 from orchestrator.results.bom.validity import validator
 from orchestrator.results.bom.whole import BomWriter
@@ -371,7 +372,7 @@ def test_what_no_scan_catalogued_is_said_to_be_unknown_and_what_is_not_there_has
                 bom.add(row, report)
             writer.add(bom, rows)
         writer.finish("2025-03-01T10:00:05Z")
-    own = {each.target: json.loads(each.data) for each in target_boms(folder)}
+    own = {each.target: json.loads(each.data) for each in target_boms(folder / BOM)}
     assert [document.get("compositions") for document in own.values()] == [None, unknown]
     assert all(map(validator().is_valid, own.values()))
 

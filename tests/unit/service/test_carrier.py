@@ -132,9 +132,24 @@ def test_why_it_did_not_get_on_is_reported_to_everybody(rig, monkeypatch):
     assert told == [[""], ["the host is busy"]]
 
 
-def test_interrupted_it_leaves_the_run_in_its_place(rig):
-    backlog = rig.carry(Engine([Interrupted("told to end")]))
+def test_interrupted_it_leaves_the_run_in_its_place(rig, monkeypatch):
+    stop, engine = threading.Event(), Engine([Interrupted("told to end")])
+    run = engine.run
+
+    def ended(*given):
+        stop.set()
+        return run(*given)
+
+    monkeypatch.setattr(engine, "run", ended)
+    backlog = rig.carry(engine, stop=stop)
     assert [flight.run for flight in backlog.flights] == ["run-1"]
+
+
+def test_a_run_that_somebody_cancelled_gives_its_place_back(rig):
+    told = []
+    backlog = rig.carry(Engine([Interrupted("told to end")]), Notes(told.append))
+    assert backlog.flights == ()
+    assert "run run-1: the run was cancelled" in told
 
 
 def test_a_ledger_that_is_there_is_imported_without_the_engine(rig, monkeypatch):

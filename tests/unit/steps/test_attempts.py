@@ -1,6 +1,7 @@
 """An attempt to aggregate a run that is ended from outside: the ledger was written first, alone."""
 
 import errno
+import os
 from contextlib import suppress
 
 import pytest
@@ -9,7 +10,7 @@ from orchestrator.errors import VolumeFullError
 from orchestrator.model import Outcome
 from orchestrator.results.finished import finished_runs
 from orchestrator.results.ledger import read_ledger
-from orchestrator.results.provisional import LEDGER, attempts, is_whole
+from orchestrator.results.provisional import LEDGER, MARK, attempts, is_whole
 from orchestrator.steps import aggregate as step
 from orchestrator.steps import attempt as attempt_module
 from orchestrator.steps.aggregate import aggregate
@@ -45,11 +46,11 @@ def killed(volume, monkeypatch):
             aggregate(PLAN, volume)
 
 
-def _killed(*_):
+def _killed(*_, **__):
     raise KilledError
 
 
-def _full(*_):
+def _full(*_, **__):
     raise OSError(errno.ENOSPC, "full")
 
 
@@ -91,6 +92,16 @@ def test_an_attempt_that_fails_by_itself_is_not_taken_for_one_that_was_killed(tm
     with attempt(tmp_path):
         assert attempts(tmp_path).number == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_mark_that_is_a_pipe_counts_and_is_not_waited_for(volume):
+    folder = volume.results(PLAN.run)
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / MARK)
+    assert attempts(folder).number == 1
+    aggregate(PLAN, volume)
+    assert is_whole(folder)
+    assert attempts(folder).number == 0
 
 
 def test_a_provisional_ledger_stays_one_when_its_attempt_fails_by_itself(volume, monkeypatch):

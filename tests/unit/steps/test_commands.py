@@ -11,7 +11,7 @@ from orchestrator.argo.packed import pack
 from orchestrator.findings import scanmatrix
 from orchestrator.model import CellRecord, Database, DatabaseFetch, Ledger, Outcome, Policy
 from orchestrator.model.documents import encode, read
-from orchestrator.steps import entry
+from orchestrator.steps import asking
 from orchestrator.steps.__main__ import main
 from orchestrator.upkeep.databases import current
 from orchestrator.upkeep.plans import read_plan, write_plan
@@ -271,7 +271,7 @@ def test_a_volume_that_cannot_be_written_may_be_better_next_time(step, volume, t
 
 def test_a_cluster_that_cannot_even_be_named_costs_no_ledger(step, volume, tmp_path, monkeypatch):
     """A token, as in a pod, and nowhere to go with it."""
-    monkeypatch.setattr(entry, "TOKEN", tmp_path)
+    monkeypatch.setattr(asking, "TOKEN", tmp_path)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))

@@ -16,6 +16,7 @@ from orchestrator.model.documents import encode, read
 from orchestrator.planning.batches import split
 from orchestrator.results.ledger import read_ledger
 from orchestrator.results.provisional import is_whole
+from orchestrator.steps import aggregate, ending
 from orchestrator.steps.account import NotOnVolume, account
 from orchestrator.steps.ending import finish_left, free_left
 from orchestrator.steps.liveness import why_over
@@ -25,6 +26,7 @@ from orchestrator.upkeep.plans import write_plan
 from orchestrator.volume.layout import Volume, write_atomic
 from tests.aggregation import CLEAN, make_plan, make_target, put_record, put_report
 from tests.clusters import FakeCluster, workflow
+from tests.failing import failing
 from tests.ordinary_user import run_as_ordinary_user
 
 DEADLINE = 3600
@@ -109,6 +111,22 @@ def test_a_run_that_ended_without_its_last_step_is_finished(volume, left, why):
     before = (volume.results(plan.run) / "ledger.json").read_bytes()
     assert list(finish_left(volume, FakeCluster(*left))) == []
     assert (volume.results(plan.run) / "ledger.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("where", "name"), [(ending, "release"), (aggregate, "clear_unfinished"), (aggregate, "remove_unused")]
+)
+@pytest.mark.parametrize("error", [KeyError("x"), RecursionError(), OSError(5, "Input/output error")], ids=repr)
+def test_what_cannot_be_removed_costs_no_ledger(volume, monkeypatch, where, name, error):
+    plan = put_half_done(volume)
+    put_claim(volume, claim_of(plan))
+    monkeypatch.setattr(where, name, failing(lambda: None, lambda *_: True, error))
+    (done,) = finish_left(volume, FakeCluster())
+    assert len(done.ledger.rows) == len(plan.cells)
+    assert claims(volume) == ()
+    summary = (volume.results(plan.run) / "summary.md").read_text()
+    assert "removing " in summary
+    assert type(error).__name__ in summary or "Input/output error" in summary
 
 
 @pytest.mark.parametrize(
@@ -290,7 +308,7 @@ def test_attempts_from_before_a_claim_are_no_reason_to_make_none(volume):
     check_finished(volume, plan, "deleted")
 
 
-@pytest.mark.parametrize("kind", ["pipe", "endless", "huge", "deep", "folder"])
+@pytest.mark.parametrize("kind", ["pipe", "endless", "old", "nowhere", "huge", "deep", "folder"])
 def test_what_is_no_claim_stands_for_one_without_a_holder(volume, kind):
     plan = put_half_done(volume)
     path = volume.claim(plan.run)
@@ -299,6 +317,12 @@ def test_what_is_no_claim_stands_for_one_without_a_holder(volume, kind):
         os.mkfifo(path)
     elif kind == "endless":
         path.symlink_to("/dev/zero")
+    elif kind in {"old", "nowhere"}:
+        # How old a link is, and not what it leads to, says since when: devices are as old as the machine.
+        path.symlink_to(volume.root / kind)
+        if kind == "old":
+            (volume.root / kind).touch()
+            os.utime(volume.root / kind, (0, 0))
     elif kind == "folder":
         path.mkdir()
     else:

@@ -11,7 +11,7 @@ from orchestrator.argo.packed import pack
 from orchestrator.model import Limits, Outcome
 from orchestrator.planning.batches import split
 from orchestrator.results.ledger import read_ledger
-from orchestrator.steps import entry
+from orchestrator.steps import asking
 from orchestrator.steps.__main__ import main
 from orchestrator.steps.account import NotOnVolume, account
 from orchestrator.steps.owning import own
@@ -34,7 +34,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCluster:
     """What pods with a token ask."""
     found = FakeCluster()
     (tmp_path / "token").touch()
-    monkeypatch.setattr(entry, "TOKEN", tmp_path / "token")
+    monkeypatch.setattr(asking, "TOKEN", tmp_path / "token")
     monkeypatch.setattr("orchestrator.cluster.client.Cluster", lambda _: _Open(found))
     return found
 

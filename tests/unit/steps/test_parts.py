@@ -99,6 +99,18 @@ def test_in_parts_the_results_are_the_same(tmp_path, monkeypatch, size):
     assert any(each.rules for each in found)
 
 
+def test_what_cannot_be_remembered_costs_no_result_and_is_said(tmp_path):
+    volume, plan = Volume(tmp_path), make_plan(scans=USED[:1])
+    (target,) = plan.targets
+    put_report(volume, plan, target.id, USED[0].name, _grype(3))
+    put_record(volume, plan, target.id, USED[0].name)
+    volume.ages(target.reference, str(target.platform)).mkdir(parents=True)
+    ledger = aggregate(plan, volume)
+    assert [(row.outcome, row.findings) for row in ledger.rows] == [(Outcome.OK, 3)]
+    summary = (volume.results(plan.run) / "summary.md").read_text()
+    assert "since when findings are known was not remembered of some targets" in summary
+
+
 def test_parts_come_back_as_they_were(tmp_path):
     findings = [
         MergedFinding(target="t", key=f"k{number}", kind="check", id=f"i{number}", severities={"a": Severity.LOW})

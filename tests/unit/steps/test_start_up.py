@@ -34,6 +34,7 @@ STEPS = {
     - {"orchestrator.net.transport"},
     "orchestrator.steps.stage": HEAVY | NETWORK | YAML,
     "orchestrator.steps.aggregate": HEAVY | NETWORK | YAML,
+    "orchestrator.analysis.pipeline": (HEAVY | NETWORK | YAML) - {"packageurl", "univers"},  # what it merges by
     "orchestrator.steps.check": (HEAVY | NETWORK | YAML) - {"email"},  # its own version, by importlib.metadata
     "orchestrator.steps.refresh": HEAVY | NETWORK | YAML,
     "orchestrator.steps.settle": HEAVY | NETWORK | YAML,

@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import select, update
 
+from orchestrator.model import Name
 from orchestrator.queries import Store
 from orchestrator.store import retention
 from orchestrator.store.extent import Times, extents
@@ -100,3 +101,26 @@ def test_where_runs_mingle_nothing_is_said_of_the_time_after_them(tmp_path):
             assert not coming.are_known
             assert coming.after([1]) == coming[1].begin
             assert coming.begin_if_last(1) is None
+
+
+def test_runs_with_the_same_names_for_the_same_targets_are_known_by_a_digest(tmp_path):
+    volume = Volume(tmp_path / "volume")
+    both, moved = ("a/general", "b/general"), ("a/general", "c/general")
+    names = {target: [Name(f"registry.example/{name}:1")] for target, name in (("a", "a"), ("b", "b"), ("c", "b"))}
+    for number, had in enumerate((both, both, moved, (*both, "c/general")), start=1):
+        write_run(volume, f"run-{number}", day(number), dict.fromkeys(had, ()), names=names)
+    with Store(f"sqlite:///{tmp_path / 'store.sqlite3'}") as store:
+        store.migrate()
+        store.take_in_all(volume)
+        with store._reading() as connection:
+            first, again, other, several = StoreReader(connection).runs
+            told = extents(connection, [run.id for run in (first, again, other, several)])
+        assert first.is_named_as(again)
+        assert not first.is_named_as(other)
+        assert [told[run.id].several for run in (first, again, other, several)] == [False, False, False, True]
+        # Names of a run that is too old are deleted; what is left of them is not what it had.
+        store.prune(86400 // 2, day(2))
+        with store._reading() as connection:
+            first, again = StoreReader(connection).runs[:2]
+        assert not first.names
+        assert not again.is_named_as(first)

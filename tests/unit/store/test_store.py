@@ -2,6 +2,7 @@
 
 import random
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,9 @@ from orchestrator.config.loading import default_config
 from orchestrator.queries import Store
 from orchestrator.results.provisional import MARK
 from orchestrator.store import StoreGoneError, StoreUrlError
+from orchestrator.store.migration import newest_revision
 from orchestrator.volume.layout import Volume
+from tests.raw_store import write_raw_store
 from tests.store_suite import *  # noqa: F403
 from tests.stored_runs import day, finding, rows_of, write_run
 
@@ -74,6 +77,20 @@ def test_a_run_that_a_later_version_wrote_is_not_called_damaged(volume, store):
     said = store.take_in_all(volume, ["run-1"]).damaged["run-1"]
     assert "this ledger has schema_version 9" in said
     assert "remove them" not in said
+
+
+def test_older_stores_are_brought_up_to_date_at_the_same_time(tmp_path, volume):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
+    urls = [f"sqlite:///{tmp_path / f'{number}.sqlite3'}" for number in range(4)]
+    for each in urls:
+        write_raw_store(each, volume, {"run-1": day(1)}, "a/dependency", ["CVE-2025-1"])
+
+    def migrate(url):
+        with Store(url) as store:
+            return store.migrate()
+
+    with ThreadPoolExecutor() as pool:
+        assert set(pool.map(migrate, urls)) == {("0005", newest_revision())}
 
 
 def test_where_it_is_without_a_url(tmp_path):

@@ -1,4 +1,4 @@
-"""The number of things that is kept with each target is the one that is there, whatever happened in whatever order."""
+"""What is kept of what targets have, how much and whether any, is what they have, whatever happened in any order."""
 
 import shutil
 
@@ -10,7 +10,7 @@ from orchestrator.queries import Store
 from orchestrator.store import writing
 from orchestrator.volume.layout import Volume
 from tests.raw_store import write_raw_store
-from tests.stored_runs import day, finding, things_of, write_run
+from tests.stored_runs import day, finding, things_of, unmarked, write_run
 
 #: Of two versions of a package both are the same thing; by both scans, too.
 FOUND = st.lists(
@@ -60,6 +60,7 @@ def begun(tmp_path_factory):
             store.migrate()
         kept, counted = things_of(_url(folder))
         assert kept == counted
+        assert not unmarked(_url(folder))
         assert sum(kept.values()) == number
     return {False: empty, True: old}
 
@@ -80,6 +81,7 @@ def test_the_number_kept_is_the_number_counted(tmp_path_factory, begun, before, 
                 _do(store, volume, *step)
                 kept, counted = things_of(url)
                 assert kept == counted, step
+                assert not unmarked(url), step
     finally:
         writing.CELLS_AT_ONCE = usual
         shutil.rmtree(folder)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from orchestrator.errors import PermanentError, TemporaryError
-from orchestrator.model import CellRecord, Database, Scan
+from orchestrator.model import CellRecord, Database, DatabaseFetch, Scan
 from orchestrator.model.documents import encode
 from orchestrator.steps import refresh as refreshing
 from orchestrator.steps.refresh import refresh
@@ -291,6 +291,17 @@ def test_what_a_refresh_left_that_was_cut_off_goes_in_the_end(volume):
     assert ".incoming-old" not in files(volume)
     assert ".refresh-old" not in files(volume)
     assert ".incoming-running" in files(volume)
+
+
+def test_what_a_scanner_failed_to_load_goes_though_no_version_is_ever_made(volume, scan, tmp_path):
+    nowhere = DatabaseFetch(kind="folder", settings={"path": str(tmp_path / "nowhere")})
+    fetches = msgspec.structs.replace(scan, database=Database(fetch=nowhere, max_age=0))
+    folder = volume.databases("virus")
+    for name in (".fetched-old", ".fetched-retried"):
+        (folder / name).mkdir(parents=True)
+    os.utime(folder / ".fetched-old", (0, 0))
+    assert "there is no such folder" in refresh(fetches, volume, runner=run).error
+    assert files(volume) == {".fetched-retried"}
 
 
 def test_a_cell_keeps_the_version_it_was_given(volume, scan):

@@ -6,8 +6,10 @@ import msgspec
 import pytest
 
 from orchestrator.model import Plan
+from orchestrator.model.documents import encode
+from orchestrator.upkeep.claims import RunClaim
 from orchestrator.upkeep.room import IDLE, clear, lay_by, make_room, spend
-from orchestrator.volume.layout import Volume
+from orchestrator.volume.layout import Volume, write_atomic
 from tests.filesystems import small_filesystem
 from tests.unit.steps.plans import plan, target
 
@@ -87,6 +89,41 @@ def test_without_a_budget_the_free_space_of_the_volume_is_the_bound(later, tmp_p
         assert make_room(small, ("y",), volume, now=later) == 0
         assert make_room(big, ("x",), volume, now=later) > 0
         assert not blob.exists()
+
+
+def test_copies_of_what_lies_elsewhere_count_and_go_after_the_blobs(volume, later):
+    [blob] = put(volume, "a")
+    volume.kept.mkdir()
+    stale, read, young = (volume.kept / name for name in ("docker-1.tar", "podman-2.tar", "stdin-3.tar"))
+    for path in (stale, read, young):
+        path.write_bytes(b"x" * SIZE)
+    folder = volume.kept / "dir-4.git"
+    folder.mkdir()
+    (folder / "objects").write_bytes(b"x" * SIZE)
+    half = volume.kept / ".stdin-5.tar.tmp"
+    half.touch()
+    os.utime(young, (later, later))
+    wants = target("x", size=SIZE, pull=f"file:{read}")
+    made = plan(("x",), targets=(wants,))
+    assert make_room(limited(made, 8), ("x",), volume, now=later) == 0
+    assert make_room(limited(made, 3), ("x",), volume, now=later) >= 3 * SIZE
+    assert [path.exists() for path in (blob, stale, folder, read, young, half)] == [False] * 3 + [True] * 3
+
+
+def test_copies_that_a_run_at_work_reads_stay(volume, later):
+    volume.kept.mkdir()
+    copy = volume.kept / "docker-1.tar"
+    copy.write_bytes(b"x" * SIZE)
+    other = plan(("a",), targets=(target("a", size=SIZE, pull=f"file:{copy}"),))
+    other = msgspec.structs.replace(other, run="run-other")
+    write_atomic(volume.plan(other.run), encode(other))
+    write_atomic(volume.claim(other.run), encode(RunClaim(run=other.run)))
+    made = wanted("x", blobs=1)
+    assert make_room(made, ("x",), volume, now=later) == 0
+    assert copy.exists()
+    volume.claim(other.run).unlink()
+    assert make_room(made, ("x",), volume, now=later) == SIZE
+    assert not copy.exists()
 
 
 def test_a_volume_without_blobs_has_none_to_remove(volume, later):

@@ -13,9 +13,10 @@ import yaml
 from typer.main import get_command
 
 from orchestrator.argo import names, parameters
+from orchestrator.argo.arguments import Form, Step
 from orchestrator.argo.attempts import AttemptKind, attempt_of
 from orchestrator.argo.command_line import parse, render
-from orchestrator.argo.commands import PROGRAM, STEPS, CheckStep, DatabaseStep, Form, Phase, PlanStep, Step
+from orchestrator.argo.commands import PROGRAM, STEPS, CheckStep, DatabaseStep, Phase, PlanStep
 from orchestrator.argo.items import Item, make_items
 from orchestrator.argo.parameters import Input, Output, Parameter
 from orchestrator.catalog.loading import load_catalog
@@ -30,9 +31,13 @@ from orchestrator.volume.layout import MAX_AGE, Volume
 from orchestrator.workflows import ManifestKind, manifests
 from orchestrator.workflows.install import Overlay
 from orchestrator.workflows.install.caches import dropper
+from orchestrator.workflows.install.network import policy_of_service
+from orchestrator.workflows.jobs import compiled
 from tests.unit.steps.plans import plan
 from tests.unit.workflows.examples import example, variants
+from tests.unit.workflows.jobs import config_of, order_of
 from tests.unit.workflows.test_install import SHIPPED, objects
+from tests.unit.workflows.test_jobs import WHOLE
 from tests.unit.workflows.test_repositories import CARD, TOKENS, mixed
 
 RUN, WORKFLOW, TARGET = "run-1", "wf-1", "a"
@@ -176,11 +181,13 @@ def test_every_rendered_command_is_parsed_by_the_steps_own_parser(name: str) -> 
         assert parse(render(step)) == step
 
 
-def test_every_step_is_rendered_somewhere() -> None:
+def test_every_step_is_rendered_somewhere(tmp_path: Path) -> None:
     found = [step for name in RENDERED for step in steps(name)]
     program, *words = dropper(default_config(environment={}), "drop-1", ["sha256:" + "0" * 64], ["a/b"])["command"]
     assert program == PROGRAM
     found.append(parse(words))
+    job = compiled(order_of(WHOLE), config_of(tmp_path)).workflow
+    found += [parse(words) for words in command_lines([job])]
     assert {type(step) for step in found} == set(STEPS)
     assert {step.phase for step in found if isinstance(step, DatabaseStep)} == set(Phase)
 
@@ -259,7 +266,8 @@ def test_the_node_of_every_pod_is_recognised_and_labelled_as_what_it_is(name: st
 
 
 def test_every_kind_of_pod_has_a_policy_that_lets_it_out() -> None:
-    found = objects(load_config(SHIPPED, environment={}))
+    shipped = load_config(SHIPPED, environment={})
+    found = [*objects(shipped), policy_of_service(shipped, 8000)]
     selected = set()
     for policy in (each for each in found if each["kind"] == "NetworkPolicy"):
         selector = policy["spec"]["podSelector"]

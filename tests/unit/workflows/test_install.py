@@ -59,7 +59,7 @@ def test_the_committed_files_are_what_the_shipped_configuration_gives(shipped: C
     written = files(shipped, contents=install_api._contents(shipped))
     for path, text in written.items():
         check_golden(ROOT / path, text)
-    folders = ("argo-install/base", "argo-install/controller", "argo-install/chart", "pv")
+    folders = ("argo-install/base", "argo-install/controller", "argo-install/service", "argo-install/chart", "pv")
     there = [path for folder in folders for path in (ROOT / folder).rglob("*.*") if path.suffix != ".md"]
     rendered = {path.relative_to(ROOT).as_posix() for path in there if path.is_file()}
     assert rendered == set(written)

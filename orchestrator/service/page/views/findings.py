@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Most rows of one kind on a page.
 MOST = 500
+#: Rows of a search that nobody asked for more of.
+USUAL = 100
 # Ids of all databases begin with letters, then a hyphen and a digit, or the parts of a GHSA; packages seldom do.
 _ID = re.compile(
     r"(?:[a-z]{2,12}-(?:[a-z]{2,4}-)?\d{2,4}[-:].*|ghsa(?:-[0-9a-z*?]{1,4}){1,3}.*|cve-[\d*?-]+)", re.IGNORECASE

@@ -59,7 +59,7 @@ class MatrixView(NamedTuple):
         scans: the columns.
         lines: the targets shown.
         total: targets that fit the question.
-        counts: of all targets, cells by state.
+        counts: cells by state, of the targets whose name and owner fit.
         after: where the next page begins; 0 for none.
     """
 
@@ -94,13 +94,13 @@ def lay_out(known: Sequence[KnownTarget], question: MatrixQuestion, after: int =
     counts = dict.fromkeys(STATES, 0)
     chosen: list[MatrixLine] = []
     is_asked = _is_asked(question)
-    for of in known:
+    for of in filter(is_asked, known):
         line = line_of(of, scans)
         states = [cell.state for cell in line.cells]
         for state in states:
             if state in counts:
                 counts[state] += 1
-        if is_asked(of) and (not question.state or question.state in states):
+        if not question.state or question.state in states:
             chosen.append(line)
     end = after + most
     return MatrixView(scans, tuple(chosen[after:end]), len(chosen), counts, end if end < len(chosen) else 0)

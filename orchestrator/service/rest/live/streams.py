@@ -14,6 +14,8 @@ from orchestrator.service.rest.live.frames import Frame, sse
 from orchestrator.service.rest.live.hub import SLOW
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
     from fastapi import WebSocket
     from starlette.types import Receive, Scope, Send
 
@@ -31,16 +33,20 @@ _FLOOD = "flood: this socket only sends"
 
 
 class EventStream(Response):
-    """Server-sent events, until the caller goes away, or is too slow."""
+    """Server-sent events, until the caller goes away, or is too slow.
+
+    Args:
+        events: each as it is sent.
+        leave: called at the end, however it comes.
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, live: LiveEvents, follower: Follower, after: EventCursor | None) -> None:
+    def __init__(self, events: AsyncIterator[bytes], leave: Callable[[], None]) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
-        self._live = live
-        self._follower = follower
-        self._after = after
+        self._events = events
+        self._leave = leave
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send, and watch for the end of the connection."""
@@ -51,12 +57,12 @@ class EventStream(Response):
                 await self._send_all(send)
                 tasks.cancel_scope.cancel()
         finally:
-            self._live.leave(self._follower)
+            self._leave()
 
     async def _send_all(self, send: Send) -> None:
         await _in_time(send, _RETRY)
-        async for each in following(self._live, self._follower, self._after):
-            if not await _in_time(send, _as_sse(each)):
+        async for each in self._events:
+            if not await _in_time(send, each):
                 break
         with anyio.move_on_after(1.0):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -66,6 +72,17 @@ class EventStream(Response):
         while (await receive())["type"] != "http.disconnect":
             pass
         scope.cancel()
+
+
+def changes_as_stream(live: LiveEvents, follower: Follower, after: EventCursor | None) -> EventStream:
+    """What changes, from a place on."""
+
+    async def events() -> AsyncIterator[bytes]:
+        """Each as it is sent."""
+        async for each in following(live, follower, after):
+            yield _as_sse(each)
+
+    return EventStream(events(), lambda: live.leave(follower))
 
 
 async def _in_time(send: Send, data: bytes) -> bool:

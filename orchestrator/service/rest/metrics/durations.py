@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 #: In place of the template where no route matched, and of the method where it is none of HTTP's.
 OTHER = "other"
@@ -22,7 +22,7 @@ def template_of(scope: Scope) -> str:
 
 
 class Durations:
-    """The histogram `http_response_duration_seconds{path,method}`.
+    """The histogram `http_response_duration_seconds{path,method}`, and how requests ended, `http_responses_total`.
 
     Args:
         registry: that exposes it.
@@ -35,11 +35,15 @@ class Durations:
             ("path", "method"),
             registry=registry,
         )
+        self._responses = Counter(
+            "http_responses_total", "HTTP responses by status", ("path", "method", "status"), registry=registry
+        )
 
-    def observe(self, scope: Scope, seconds: float) -> None:
-        """Note how long a request took."""
+    def observe(self, scope: Scope, seconds: float, status: int) -> None:
+        """Note how long a request took, and how it ended; 0 for a caller who left before that."""
         method = scope["method"] if scope["method"] in _METHODS else OTHER
         self._histogram.labels(template_of(scope), method).observe(seconds)
+        self._responses.labels(template_of(scope), method, str(status or "none")).inc()
 
 
 class TimedRequests:
@@ -59,8 +63,15 @@ class TimedRequests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began = time.perf_counter()
+        began, status = time.perf_counter(), 0
+
+        async def send_and_see(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, send_and_see)
         finally:
-            self._durations.observe(scope, time.perf_counter() - began)
+            self._durations.observe(scope, time.perf_counter() - began, status)

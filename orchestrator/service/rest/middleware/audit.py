@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.kit.text import visible_message
 from orchestrator.service.rest.logs import AUDIT
+from orchestrator.service.rest.paths import shown_path
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -45,14 +46,18 @@ class Audited:
             await self._app(scope, receive, send_and_note)
         finally:
             # Without an answer the caller went away; what was begun may have been done.
-            _log.info("%s %s", scope["method"], _shown(scope["path"]), extra=_told(scope, status))
+            _log.info("%s %s", scope["method"], _path(scope), extra=_told(scope, status))
+
+
+def _path(scope: Scope) -> str:
+    return _shown(shown_path(scope["path"]))
 
 
 def _told(scope: Scope, status: int) -> dict[str, Any]:
     caller = scope["state"]["caller"]
     route = scope.get("route")
     return {
-        "action": f"{scope['method']} {getattr(route, 'path', '') or _shown(scope['path'])}",
+        "action": f"{scope['method']} {getattr(route, 'path', '') or _path(scope)}",
         "caller": caller.name,
         "role": caller.role.name.lower(),
         "status": status,

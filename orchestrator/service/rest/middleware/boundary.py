@@ -10,9 +10,11 @@ from fastapi.datastructures import Headers
 from fastapi.requests import HTTPConnection
 from starlette.datastructures import MutableHeaders
 
+from orchestrator.kit.hosts import is_loopback
 from orchestrator.queries.opening import OWNERS
 from orchestrator.service.page.login import asks_for_page, to_login
 from orchestrator.service.rest.caller import ANYBODY, LOCAL_CALLER, CallerGuard
+from orchestrator.service.rest.paths import SENDER_PATHS
 from orchestrator.service.rest.problems import (
     INTERNAL,
     RefusedError,
@@ -21,7 +23,6 @@ from orchestrator.service.rest.problems import (
     kind_of,
     problem_of,
 )
-from orchestrator.service.rest.settings import is_loopback
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -100,7 +101,7 @@ class Boundary:
     async def _identify(self, connection: HTTPConnection) -> Any:
         if self._guard is None or connection.scope["path"] in OPEN_PATHS:
             return LOCAL_CALLER
-        if connection.scope["path"].startswith(_LOGIN_PATHS):
+        if connection.scope["path"].startswith((*_LOGIN_PATHS, SENDER_PATHS)):
             return ANYBODY
         return await self._guard.identify(connection)
 
@@ -120,7 +121,7 @@ def _refuse_other_sites(scope: Scope, headers: Headers, *, is_open: bool) -> Non
     if is_change and (origin := headers.get("origin")) and origin.partition("://")[2] != host:
         raise RefusedError(f"a page of {origin} asks for this in a browser; use the service's own page")
     name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    if is_open and host and not is_loopback(name):
+    if is_open and host and not is_loopback(name, exactly=True):
         raise RefusedError(
             f"the service answers this machine alone, and not by the name {name}; configure authentication for others"
         )

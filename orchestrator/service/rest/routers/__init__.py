@@ -14,19 +14,24 @@ if TYPE_CHECKING:
 
 def routers() -> tuple[APIRouter, ...]:
     """Every router there is."""
-    from orchestrator.service.page import login  # noqa: PLC0415 - they import the rest of us
+    from orchestrator.service.page import inside, login  # noqa: PLC0415 - they import the rest of us
     from orchestrator.service.page import routes as page  # noqa: PLC0415
     from orchestrator.service.rest.routers import (  # noqa: PLC0415
+        events,
         files,
         findings,
         health,
         live,
         matrix,
         metrics,
+        progress,
+        run_results,
         runs,
         scan_results,
         work,
     )
 
-    ours = (health, metrics, scan_results, runs, matrix, findings, files, work, live)
-    return (*(each.router for each in ours), page.files, login.router, page.router, page.work)
+    ours = (
+        health, metrics, scan_results, runs, run_results, progress, matrix, findings, files, work, live, events,
+    )  # fmt: skip
+    return (*(each.router for each in ours), page.files, login.router, page.router, inside.router, page.work)

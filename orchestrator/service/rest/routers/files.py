@@ -21,13 +21,13 @@ _CYCLONEDX = "application/vnd.cyclonedx+json"
 @router.get("/api/v1/runs/{run}/bom", summary="The BOM of a run", operation_id="get_run_bom")
 async def run_bom(run: str, state: State) -> Response:
     """The merged CycloneDX document of all targets of a run."""
-    return _file(await state.ask(files_api.run_file, state.config, run, "bom.cdx.json"), _CYCLONEDX)
+    return _file(await state.ask(files_api.run_bom, state.config, run), _CYCLONEDX)
 
 
 @router.get("/api/v1/runs/{run}/report", summary="The report of a run", operation_id="get_run_report")
 async def run_report(run: str, state: State) -> Response:
     """The HTML report of a run; it is downloaded, not shown, because it brings scripts of its own."""
-    path = await state.ask(files_api.run_file, state.config, run, "report.html")
+    path = await state.ask(files_api.run_page, state.config, run)
     return _file(path, "text/html; charset=utf-8", name=f"{run}.html")
 
 

@@ -15,10 +15,10 @@ from orchestrator.queries.choice import Choice
 from orchestrator.queries.difference import STATUSES, Difference
 from orchestrator.queries.holders import merged_rows
 from orchestrator.queries.pages import FindingKey
-from orchestrator.service.rest.answers import JsonAnswer, covered
+from orchestrator.service.rest.answers import JsonAnswer, as_json, covered
 from orchestrator.service.rest.caller import OWNERS_MAY, READS, Caller
 from orchestrator.service.rest.cursors import CursorScheme
-from orchestrator.service.rest.pages import Page, PageAsked
+from orchestrator.service.rest.pages import Page, PageAsked, one_of
 from orchestrator.service.rest.problems import RefusedError, RequestError
 from orchestrator.service.rest.routers.questions import Reader, State, choice_asked, coverage, page_document
 from orchestrator.service.rest.state import ServiceState
@@ -36,7 +36,7 @@ _MOST = 300
 )
 async def findings(state: State, caller: Reader, page: Page, choice: FindingChoice) -> JsonAnswer:
     """Merged findings by the latest results of every target: target by target, of each the worst first."""
-    return JsonAnswer(await state.ask(_findings, state, caller, page, choice, owners=caller.owners))
+    return JsonAnswer(await state.ask(as_json(_findings), state, caller, page, choice, owners=caller.owners))
 
 
 def _findings(state: ServiceState, caller: Caller, page: PageAsked, choice: Choice) -> dict[str, Any]:
@@ -59,7 +59,7 @@ async def who_has(
     package: Annotated[str, Query(max_length=_MOST, description="Glob for a package, or its package URL")] = "",
 ) -> JsonAnswer:
     """The targets that have it, the worst first, suppressed or not; `count` is of all, `findings` has their pages."""
-    return JsonAnswer(await state.ask(_who_has, state, page, id, package, owners=caller.owners))
+    return JsonAnswer(await state.ask(as_json(_who_has), state, page, id, package, owners=caller.owners))
 
 
 def _who_has(state: ServiceState, page: PageAsked, id_: str, package: str) -> dict[str, Any]:
@@ -85,7 +85,9 @@ async def changes(  # noqa: PLR0917 - FastAPI gives them by name
     since: Annotated[str, Query(max_length=64, description="The state now against that of this time, RFC 3339")] = "",
     older: Annotated[str, Query(max_length=_MOST, description="Instead: a name of an image, and `newer`")] = "",
     newer: Annotated[str, Query(max_length=_MOST, description="The name that is compared with `older`")] = "",
-    status: Annotated[str, Query(max_length=20, description="Only with this status")] = "",
+    status: Annotated[
+        str, Query(max_length=20, description="Only with this status", json_schema_extra=one_of(("", *STATUSES)))
+    ] = "",
 ) -> JsonAnswer:
     """What is new, fixed, changed and no longer scanned; without a choice of two sides, by the latest run."""
     if bool(older) != bool(newer):
@@ -95,7 +97,9 @@ async def changes(  # noqa: PLR0917 - FastAPI gives them by name
     if status and status not in STATUSES:
         raise RequestError(f"status: there is no {status!r}; there are {', '.join(STATUSES)}")
     return JsonAnswer(
-        await state.ask(_changes, state, caller, page, (run, since, older, newer, status), owners=caller.owners)
+        await state.ask(
+            as_json(_changes), state, caller, page, (run, since, older, newer, status), owners=caller.owners
+        )
     )
 
 
@@ -138,7 +142,7 @@ async def suppressions(state: State, caller: Reader) -> JsonAnswer:
     """The ignore rules and VEX statements that hold now; `/api/v1/findings?suppressed=true` has what they suppress."""
     if caller.owners is not None:
         raise RefusedError("rules are of all targets; /api/v1/findings?suppressed=true has those that suppress yours")
-    return JsonAnswer(await state.ask(lists.suppressions, state.config))
+    return JsonAnswer(await state.ask(as_json(lists.suppressions), state.config))
 
 
 @router.get(

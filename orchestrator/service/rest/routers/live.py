@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request, WebSocket
 
 from orchestrator.service.rest.caller import OWNERS_MAY, READS, caller_of
 from orchestrator.service.rest.live.hub import LiveEvents
-from orchestrator.service.rest.live.streams import EventStream, send_by_socket
+from orchestrator.service.rest.live.streams import EventStream, changes_as_stream, send_by_socket
 from orchestrator.store.events.messages import EventCursor
 
 router = APIRouter(tags=["live"], dependencies=[READS, OWNERS_MAY])
@@ -47,7 +47,7 @@ async def events(
     """
     live: LiveEvents = request.app.state.live
     place = EventCursor.parse(given) if (given := last_event_id or after) else None
-    return EventStream(live, live.follow(caller_of(request).owners), place)
+    return changes_as_stream(live, live.follow(caller_of(request).owners), place)
 
 
 @router.websocket("/subscribe")

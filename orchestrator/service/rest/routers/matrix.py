@@ -10,10 +10,10 @@ from orchestrator.api import lists
 from orchestrator.api.json_documents import plain
 from orchestrator.model import Outcome
 from orchestrator.queries.choice import Choice
-from orchestrator.service.rest.answers import JsonAnswer
+from orchestrator.service.rest.answers import JsonAnswer, as_json
 from orchestrator.service.rest.caller import OWNERS_MAY, READS, Caller
 from orchestrator.service.rest.cursors import CursorScheme
-from orchestrator.service.rest.pages import Page, PageAsked
+from orchestrator.service.rest.pages import Page, PageAsked, one_of
 from orchestrator.service.rest.problems import AbsentError, RequestError
 from orchestrator.service.rest.routers.questions import Reader, State, coverage, page_document, target_choice
 from orchestrator.service.rest.state import ServiceState
@@ -25,7 +25,7 @@ TargetChoice = Annotated[Choice, Depends(target_choice)]
 @router.get("/api/v1/targets", summary="List the known targets", operation_id="list_targets")
 async def targets(state: State, caller: Reader, page: Page, choice: TargetChoice) -> JsonAnswer:
     """What names mean now, with owners, workloads, and how each scan of it stands."""
-    return JsonAnswer(await state.ask(_targets, state, caller, page, choice, owners=caller.owners))
+    return JsonAnswer(await state.ask(as_json(_targets), state, caller, page, choice, owners=caller.owners))
 
 
 def _targets(state: ServiceState, caller: Caller, page: PageAsked, choice: Choice) -> dict[str, Any]:
@@ -52,13 +52,20 @@ async def cells(  # noqa: PLR0917 - FastAPI gives them by name
     page: Page,
     choice: TargetChoice,
     scan: Annotated[str, Query(max_length=100, description="Only of this scan")] = "",
-    outcome: Annotated[str, Query(max_length=20, description="Only whose last attempt ended so")] = "",
+    outcome: Annotated[
+        str,
+        Query(
+            max_length=20,
+            description="Only whose last attempt ended so",
+            json_schema_extra=one_of(("", *Outcome)),
+        ),
+    ] = "",
 ) -> JsonAnswer:
     """How every scan of every target stands: scanned when and by what, failed why, or never."""
     if outcome and outcome not in set(Outcome):
         raise RequestError(f"outcome: there is no {outcome!r}; there are {', '.join(Outcome)}")
     asked = Choice(target=choice.target, owner=choice.owner, scan=scan)
-    return JsonAnswer(await state.ask(_cells, state, caller, page, asked, outcome, owners=caller.owners))
+    return JsonAnswer(await state.ask(as_json(_cells), state, caller, page, asked, outcome, owners=caller.owners))
 
 
 def _cells(state: ServiceState, caller: Caller, page: PageAsked, choice: Choice, outcome: str) -> dict[str, Any]:
@@ -74,7 +81,7 @@ def _cells(state: ServiceState, caller: Caller, page: PageAsked, choice: Choice,
 @router.get("/api/v1/workloads", summary="List what runs in clusters", operation_id="list_workloads")
 async def workloads(state: State, caller: Reader, page: Page) -> JsonAnswer:
     """Each workload as the last look into its cluster found it, with the targets that it runs."""
-    return JsonAnswer(await state.ask(_workloads, state, page, owners=caller.owners))
+    return JsonAnswer(await state.ask(as_json(_workloads), state, page, owners=caller.owners))
 
 
 def _workloads(state: ServiceState, page: PageAsked) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from fastapi import Depends, Query
+from pydantic import Field
 
 from orchestrator.api import lists
-from orchestrator.model import KINDS, MergedRow, Severity
+from orchestrator.model import KINDS, MergedRow, RunStatus, Severity
 from orchestrator.queries.choice import Choice
 from orchestrator.queries.difference import Difference
 from orchestrator.queries.known_targets import KnownTarget
@@ -17,7 +18,7 @@ from orchestrator.results.overview import RunSummary
 from orchestrator.results.tables.columns import columns_of
 from orchestrator.service.rest.answers import covered, only
 from orchestrator.service.rest.caller import Caller, Role, needs
-from orchestrator.service.rest.pages import PageAsked
+from orchestrator.service.rest.pages import PageAsked, one_of
 from orchestrator.service.rest.problems import RequestError
 from orchestrator.service.rest.state import ServiceState, state_of
 from orchestrator.store.listing import WorkloadPlace
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 #: The fields of the rows of each list.
 FIELDS: dict[str, tuple[str, ...]] = {
     "runs": RunSummary.__struct_fields__,
+    "progress": RunStatus.__struct_fields__,
     "targets": KnownTarget.__struct_fields__,
     "cells": MatrixPlace.__struct_fields__,
     "findings": tuple(column.name for column in columns_of(MergedRow)),
@@ -61,8 +63,13 @@ def finding_choice(
 
 
 def kind_choice(
-    kind: Annotated[list[str] | None, Query(max_length=10, description="Only of these kinds")] = None,
-    severity: Annotated[str, Query(max_length=20, description="This one or above")] = "",
+    kind: Annotated[
+        list[Annotated[str, Field(json_schema_extra=one_of(KINDS))]] | None,
+        Query(max_length=10, description="Only of these kinds"),
+    ] = None,
+    severity: Annotated[
+        str, Query(max_length=20, description="This one or above", json_schema_extra=one_of(("", *Severity)))
+    ] = "",
     fixable: Annotated[bool, Query(description="Only with a fixed version")] = False,
     suppressed: Annotated[bool, Query(description="Suppressed ones, too")] = False,
 ) -> Choice:

@@ -8,21 +8,20 @@ import msgspec
 from fastapi import APIRouter
 
 from orchestrator.api import lists
-from orchestrator.api import run as run_api
 from orchestrator.api.json_documents import plain
 from orchestrator.api.plan import read_ledger
-from orchestrator.errors import UsageError
 from orchestrator.model import Ledger, RunStatus
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.ledger import seconds
 from orchestrator.results.overview import RunSummary
-from orchestrator.service.rest.answers import JsonAnswer
-from orchestrator.service.rest.caller import OWNERS_MAY, READS
+from orchestrator.service.rest.answers import JsonAnswer, as_json, encoded
+from orchestrator.service.rest.caller import OWNERS_MAY, READS, Caller
 from orchestrator.service.rest.cursors import CursorScheme
 from orchestrator.service.rest.pages import Page, PageAsked
 from orchestrator.service.rest.problems import AbsentError
 from orchestrator.service.rest.routers.questions import Reader, State, page_document
 from orchestrator.service.rest.state import ServiceState
+from orchestrator.service.running import status_of
 
 router = APIRouter(tags=["runs"], dependencies=[READS, OWNERS_MAY])
 
@@ -30,7 +29,7 @@ router = APIRouter(tags=["runs"], dependencies=[READS, OWNERS_MAY])
 @router.get("/api/v1/runs", summary="List runs that have finished", operation_id="list_runs")
 async def list_(state: State, caller: Reader, page: Page) -> JsonAnswer:
     """The runs in numbers, the latest first."""
-    return JsonAnswer(await state.ask(_list, state, page, owners=caller.owners))
+    return JsonAnswer(await state.ask(as_json(_list), state, page, owners=caller.owners))
 
 
 def _list(state: ServiceState, page: PageAsked) -> dict[str, Any]:
@@ -45,7 +44,7 @@ def _list(state: ServiceState, page: PageAsked) -> dict[str, Any]:
 @router.get("/api/v1/runs/{run}", summary="How a run stands", operation_id="get_run")
 async def get(run: str, state: State, caller: Reader) -> JsonAnswer:
     """A run in numbers, once it has finished; before, how many of its cells stand how."""
-    return JsonAnswer(await state.ask(_get, state, run, sees_all=caller.owners is None, owners=caller.owners))
+    return JsonAnswer(await state.ask(as_json(_get), state, run, sees_all=caller.owners is None, owners=caller.owners))
 
 
 def _get(state: ServiceState, run: str, *, sees_all: bool) -> dict[str, Any]:
@@ -62,33 +61,24 @@ def _summary(state: ServiceState, run: str) -> RunSummary | None:
     return lists.run_summary(state.config, run)
 
 
-@router.get("/api/v1/runs/{run}/progress", summary="The progress of a run", operation_id="get_run_progress")
-async def progress(run: str, state: State, caller: Reader) -> JsonAnswer:
-    """What each cell of a run is doing now; of a run on this machine or in the cluster."""
-    status = await state.ask(status_of, state, run)
-    if caller.owners is not None:
-        theirs = await state.ask(_theirs, state, {cell.target for cell in status.cells}, owners=caller.owners)
-        status = msgspec.structs.replace(
-            status,
-            message="",
-            cells=tuple(cell for cell in status.cells if cell.target in theirs),
-            pulls=tuple(pull for pull in status.pulls if pull.target in theirs),
-        )
-        if not status.cells:
-            raise AbsentError(f"there is no run {run}")
-    return JsonAnswer(status)
-
-
-def status_of(state: ServiceState, run: str) -> RunStatus:
-    """How a run stands, by its engine.
+async def seen_by(state: ServiceState, caller: Caller, status: RunStatus) -> RunStatus:
+    """How a run stands for a caller: of their targets alone.
 
     Raises:
-        AbsentError: there is none of that id; where the volume lies stays untold.
+        AbsentError: it has none.
     """
-    try:
-        return run_api.status(state.config, run)
-    except UsageError as error:
-        raise AbsentError(f"there is no run {run}") from error
+    if caller.owners is None:
+        return status
+    theirs = await state.ask(_theirs, state, {cell.target for cell in status.cells}, owners=caller.owners)
+    found = msgspec.structs.replace(
+        status,
+        message="",
+        cells=tuple(cell for cell in status.cells if cell.target in theirs),
+        pulls=tuple(pull for pull in status.pulls if pull.target in theirs),
+    )
+    if not found.cells:
+        raise AbsentError(f"there is no run {status.run}")
+    return found
 
 
 def _theirs(state: ServiceState, targets: set[str]) -> set[str]:
@@ -107,7 +97,7 @@ async def ledger(run: str, state: State, caller: Reader) -> JsonAnswer:
             raise AbsentError(f"there is no run {run}")
         # The verdict, and the names, tell of others' targets.
         found = Ledger(run=found.run, created=found.created, finished=found.finished, rows=rows, partial=found.partial)
-    return JsonAnswer(found)
+    return JsonAnswer(await state.ask(encoded, found))
 
 
 def _ledger(state: ServiceState, run: str) -> Ledger:

@@ -8,10 +8,12 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from orchestrator.api import external
+from orchestrator.api.owned import owner_of_image
 from orchestrator.kit.json_bounds import explain
 from orchestrator.kit.text import has_hidden
+from orchestrator.queries.opening import as_everybody
 from orchestrator.service.rest.answers import JsonAnswer
-from orchestrator.service.rest.caller import ADMINISTERS, OWNERS_MAY, READS, Caller, Role, needs
+from orchestrator.service.rest.caller import OWNERS_ACT, OWNERS_MAY, READS, Caller, Role, needs
 from orchestrator.service.rest.cursors import CursorScheme
 from orchestrator.service.rest.middleware.audit import changed
 from orchestrator.service.rest.pages import Page
@@ -34,7 +36,9 @@ class _PutBody(msgspec.Struct):
 _read_body = msgspec.json.Decoder(_PutBody).decode
 
 
-@router.put("/scan-results", summary="Put the result of an image", operation_id="put_scan_result")
+@router.put(
+    "/scan-results", summary="Put the result of an image", operation_id="put_scan_result", dependencies=[OWNERS_ACT]
+)
 async def put(request: Request, state: State, caller: Annotated[Caller, Depends(needs(Role.SUBMIT))]) -> Response:
     """A CycloneDX document becomes the result of an image, in place of the one before; the same again changes nothing.
 
@@ -45,7 +49,7 @@ async def put(request: Request, state: State, caller: Annotated[Caller, Depends(
     if kind != "application/json":
         raise MediaTypeError(f"send application/json, not {kind or 'a body without a type'}")
     body = await request.body()
-    put_ = await state.do(_put, state, caller, body, owners=caller.owners)
+    put_ = await state.do(_put, state, caller, body)
     changed(request, run=put_["run"], target=put_["target"])
     return JsonAnswer(put_)
 
@@ -56,7 +60,9 @@ def _put(state: ServiceState, caller: Caller, body: bytes) -> dict[str, Any]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(f"the body {explain(error)}") from error
     image, report = _checked(said.imageId), bytes(said.report)
-    done = external.put_result(state.config, image, report, by=caller.name)
+    with as_everybody():
+        owner = "" if caller.owners is None else owner_of_image(state.config, image, caller.owners)
+        done = external.put_result(state.config, image, report, by=caller.name, owner=owner)
     return {"imageId": image, "target": done.target, "run": done.run, "changed": done.changed}
 
 
@@ -122,11 +128,22 @@ async def get(state: State, image: ImageId, caller: Annotated[Caller, Depends(ne
 
 
 @router.delete(
-    "/scan-results/{imageId:path}", summary="Delete the result of an image", operation_id="delete_scan_result",
-    status_code=204, dependencies=[ADMINISTERS],
+    "/scan-results/{imageId:path}", summary="Delete the results of an image", operation_id="delete_scan_result",
+    status_code=204, dependencies=[OWNERS_ACT],
 )  # fmt: skip
-async def delete(request: Request, state: State, image: ImageId) -> Response:
-    """Everything that was ever put for the image goes, from the volume and from the store, for good."""
-    runs = await state.do(external.delete_result, state.config, _checked(image))
-    changed(request, run=",".join(runs[:5]))
+async def delete(
+    request: Request, state: State, image: ImageId, caller: Annotated[Caller, Depends(needs(Role.ADMIN))]
+) -> Response:
+    """Every result of the image goes: what was put, for good, and what our own scans found, from every answer.
+
+    The ledgers of past runs say truthfully how their cells ended, and who deleted the results when. A newer scan brings
+    the image back.
+    """
+    targets, runs = await state.do(_delete, state, caller, _checked(image))
+    changed(request, run=",".join(runs[:5]), target=",".join(targets[:5]))
     return Response(status_code=204)
+
+
+def _delete(state: ServiceState, caller: Caller, image: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    with as_everybody():
+        return external.delete_result(state.config, image, by=caller.name, owners=caller.owners)

@@ -1,4 +1,5 @@
-// Writes a Grype database of a few real vulnerabilities, with Grype's own package, as its mirror serves it.
+// Writes a Grype database of a few real vulnerabilities, with Grype's own package, as its mirror serves it; with a
+// number after the folder, of the first so many.
 package main
 
 import (
@@ -6,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	v6 "github.com/anchore/grype/grype/db/v6"
@@ -31,6 +33,9 @@ func check(err error) { must(struct{}{}, err) }
 
 func main() {
 	folder := os.Args[1]
+	if len(os.Args) > 2 {
+		vulnerabilities = vulnerabilities[:must(strconv.Atoi(os.Args[2]))]
+	}
 	work := must(os.MkdirTemp(folder, "database"))
 	defer os.RemoveAll(work)
 	now := time.Now().UTC()

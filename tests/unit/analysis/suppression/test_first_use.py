@@ -2,8 +2,10 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import msgspec
+import pytest
 
 from orchestrator.analysis.suppression.first_use import first_used, key_of
 from orchestrator.model import IgnoreRule
@@ -57,4 +59,13 @@ def test_a_damaged_file_counts_from_when_it_was_made(tmp_path):
     path = tmp_path / "suppression" / "first-used" / key_of(RULE)
     path.write_bytes(b"\xff")
     os.utime(path, (1_767_312_000, 1_767_312_000))
+    assert first_used(Volume(tmp_path), [RULE], LATE) == {key_of(RULE): "2026-01-02T00:00:00Z"}
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_in_its_place_is_not_read(tmp_path, make):
+    path = tmp_path / "suppression" / "first-used" / key_of(RULE)
+    path.parent.mkdir(parents=True)
+    make(path)
+    os.utime(path, (1_767_312_000, 1_767_312_000), follow_symlinks=False)
     assert first_used(Volume(tmp_path), [RULE], LATE) == {key_of(RULE): "2026-01-02T00:00:00Z"}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orchestrator.analysis.suppression import load
+from orchestrator.analysis.suppression.loading import load
 from orchestrator.api import install as install_api
 from orchestrator.api import plan as plan_api
 from orchestrator.api.lint import lint_file

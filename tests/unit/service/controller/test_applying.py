@@ -3,8 +3,10 @@
 from copy import deepcopy
 from typing import Any
 
+import pytest
+
 from orchestrator.cluster.errors import ObjectExistsError
-from orchestrator.service.controller.applying import Applier
+from orchestrator.service.controller.applying import Applier, TakenError
 from orchestrator.service.controller.desired import desired
 
 RESOURCE = {"metadata": {"name": "main", "namespace": "team", "uid": "u"}}
@@ -16,10 +18,14 @@ class Namespace:
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], dict[str, Any]] = {}
         self.secrets: set[tuple[str, str]] = set()
+        self.others: dict[tuple[str, str], dict[str, Any]] = {}
         self.writes = 0
 
     def labelled(self, *_: Any) -> list[dict[str, Any]]:
         return [deepcopy(one) for one in self.objects.values()]
+
+    def metadata(self, kind: str) -> list[dict[str, Any]]:
+        return [deepcopy(one) for (of, _), one in {**self.objects, **self.others}.items() if of == kind]
 
     def one(self, kind: str, name: str) -> dict[str, Any] | None:
         return self.objects.get((kind, name))
@@ -63,3 +69,30 @@ def test_what_is_right_is_not_written_by_one_that_has_never_seen_it_either() -> 
     writes = there.writes
     assert apply(there, {}).changed == ()
     assert there.writes == writes
+
+
+def test_what_has_our_label_or_not_and_belongs_to_somebody_else_keeps_everything_as_it_is() -> None:
+    there = Namespace()
+    there.others["Deployment", "scheduler"] = {
+        "kind": "Deployment",
+        "metadata": {"name": "scheduler", "namespace": "team"},
+    }
+    with pytest.raises(TakenError, match="Deployment scheduler in team"):
+        apply(there, {})
+    assert (there.writes, there.secrets) == (0, set())
+
+
+def test_it_knows_which_versions_are_its_own() -> None:
+    there, applier = Namespace(), Applier()
+    applier.apply(there, RESOURCE, desired("team", {}).objects)  # type: ignore[arg-type]
+    assert applier.wrote("u", "1")
+    assert not applier.wrote("u", str(there.writes + 1))
+    assert not applier.wrote("other", "1")
+
+
+def test_the_service_is_made_where_the_resource_asks_for_it_and_goes_when_it_no_longer_does() -> None:
+    there = Namespace()
+    apply(there, {"argo": {"service": {}}})
+    assert ("Deployment", "scanmatrix-service") in there.objects
+    apply(there, {})
+    assert ("Deployment", "scanmatrix-service") not in there.objects

@@ -121,6 +121,10 @@ def test_a_text_stays_a_text(text: str) -> None:
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a file of the controller": ({"targets": [{"csv": {"path": "/etc/passwd"}}]}, "none of spec.files"),
     "a template above": ({"scans": {"templates": ["../x.yaml"]}}, "none of spec.files"),
+    "plugins": (
+        {"events": {"jobs": {"git": {"url": "https://git.example/x"}, "plugins": ["../x"]}}},
+        "events.jobs.plugins[0]: '../x' is none of spec.files",
+    ),
     "a glob": ({"suppression": {"vex": ["../*"]}}, "none of spec.files"),
     "a file that is a path": ({"files": {"../x": "y"}}, "no plain name"),
     "its own configuration": ({"files": {"scanmatrix.yaml": "y"}}, "the resource itself"),

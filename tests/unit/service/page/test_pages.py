@@ -12,11 +12,22 @@ from orchestrator.errors import TemporaryError
 from orchestrator.model import Name
 from orchestrator.service.page import questions
 from orchestrator.service.page.views import matrix
+from orchestrator.service.rest.settings import ServeSettings
 from orchestrator.volume.layout import Volume
-from tests.served import configured, served
+from tests.served import NAMES, configured, served, volume_in
 from tests.stored_runs import day, finding, write_run
 
-VIEWS = ("/", "/runs", "/runs/run-2", "/changes", "/trends", "/search", "/search?q=CVE-2021-44228", "/targets/a")
+VIEWS = (
+    "/",
+    "/runs",
+    "/runs/run-2",
+    "/changes",
+    "/trends",
+    "/search",
+    "/search?q=CVE-2021-44228",
+    "/targets/a",
+    "/targets/a/packages",
+)
 HOSTILE = ("<img src=x onerror=alert(1)>", '"><script>alert(2)</script>', "\x1b[31m\u202e\x00")
 
 
@@ -85,6 +96,14 @@ def test_a_form_in_which_nothing_is_chosen_is_answered(client, path):
     assert client.get(path, params=dict.fromkeys(fields, "")).status_code == 200
 
 
+def test_a_search_shows_more_rows_on_demand(client):
+    few = Marks(client.get("/search?q=CVE-2025-*&most=1").text)
+    assert "The 1 worst of 3. Show more" in few.words
+    [more] = [link for link in few.links if "most=" in link]
+    assert "worst of" not in Marks(client.get(more).text).words
+    assert client.get("/search?q=CVE-2025-*&most=501").status_code == 400
+
+
 def test_a_target_without_a_name_is_never_scanned_again_as_everything(tmp_path):
     volume = Volume(tmp_path / "volume")
     write_run(volume, "run-1", day(1), {"a/general": [finding(1)]}, names={"a": []})
@@ -114,8 +133,25 @@ def test_laying_out_the_matrix_lets_others_be_answered(client, monkeypatch):
 
     original = matrix.lay_out
     monkeypatch.setattr(matrix, "lay_out", lay_out)
-    assert client.get("/").status_code == 200
+    assert client.get("/?name=asked-here-only").status_code == 200
     assert in_threads
+
+
+def test_the_matrix_is_drawn_once_until_something_changes(tmp_path, monkeypatch):
+    drawn = []
+    original = matrix.lay_out
+    monkeypatch.setattr(matrix, "lay_out", lambda *given: drawn.append(given) or original(*given))
+    volume = volume_in(tmp_path)
+    with served(configured(volume), ServeSettings(refresh_seconds=3600)) as client:
+        before = [client.get("/").text for _ in range(3)]
+        assert len(drawn) == 1
+        assert len(set(before)) == 1
+        write_run(volume, "run-3", day(3), {"a/general": "it crashed"}, names=NAMES)
+        client.app.state.service.kept.refresh()
+        after = client.get("/").text
+    assert len(drawn) == 2
+    assert ">failed<" in after.partition('id="t-a"')[2].partition('id="t-b"')[0]
+    assert ">failed<" not in before[0].partition('id="t-a"')[2].partition('id="t-b"')[0]
 
 
 @pytest.mark.parametrize(
@@ -135,6 +171,48 @@ def test_the_matrix_shows_what_was_asked_for(client, query, shown):
     text = client.get(f"/?{query}").text
     assert set(re.findall(r'id="t-([a-z]+)"', text)) == shown
     assert ("No target fits" in text) == (not shown)
+
+
+def test_cells_are_counted_of_the_targets_that_the_page_is_narrowed_to(client):
+    def counts(query):
+        page = client.get(f"/?{query}").text
+        found = re.search(r'aria-label="Cells by state">.*?</ul>', page, re.DOTALL)[0]
+        return {state: int(number) for state, number in re.findall(r"cell-(\w+).*?</a> (\d+)", found)}
+
+    assert (counts("")["never"], counts("owner=bank")["never"], counts("owner=bank&cell=never")["never"]) == (2, 1, 1)
+    assert counts("name=nothing-has-this") == dict.fromkeys(matrix.STATES, 0)
+
+
+def test_a_path_that_there_is_not_is_a_page_for_people_and_a_problem_for_programs(client):
+    page = client.get("/nowhere", headers={"Accept": "text/html"})
+    assert (page.status_code, page.headers["content-type"].partition(";")[0]) == (404, "text/html")
+    assert "there is no path /nowhere" in page.text
+    assert client.get("/nowhere").headers["content-type"] == "application/problem+json"
+    assert client.get("/api/v1/nowhere", headers={"Accept": "text/html"}).headers["content-type"] != "text/html"
+
+
+def test_while_the_store_is_away_the_page_says_so_and_asks_again(client, monkeypatch):
+    def away(*_):
+        raise TemporaryError("the database does not answer")
+
+    monkeypatch.setattr(questions, "holders", away)
+    answer = client.get("/search?q=CVE-2025-1")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert 'data-again="5"' in answer.text
+    assert '<a href="/search?q=CVE-2025-1" class="act">Try again</a>' in answer.text
+    assert "Nothing is lost" in answer.text
+
+
+def test_trends_have_a_line_of_how_old_results_were(client):
+    words = Marks(client.get("/trends").text).words
+    assert "Average age of the last results" in words
+    assert re.search(r"\d+(\.\d)? d old", client.get("/trends").text)
+
+
+def test_trends_say_how_old_results_are(client):
+    words = Marks(client.get("/trends").text).words
+    assert "older 3 of 5 3" in words
+    assert "never 2 of 5 2" in words
 
 
 def test_changed_rows_are_those_of_the_page(client):
@@ -188,7 +266,7 @@ def test_changes_have_their_reasons(client):
         ("/runs/unknown", 404),
         ("/runs/%2e%2e", 404),
         ("/runs/Not-An-Id", 404),
-        ("/changes?run=unknown", 400),
+        ("/changes?run=unknown", 404),
         ("/changes?since=yesterday", 400),
         ("/?after=-1", 400),
         ("/?after=many", 400),
@@ -238,11 +316,12 @@ def test_what_strangers_wrote_is_shown_and_never_comes_alive(tmp_path):
             assert "&lt;img" in text or "&lt;script" in text, path
 
 
-@pytest.mark.parametrize("path", ["/", "/runs", "/trends", "/search"])
+@pytest.mark.parametrize("path", ["/", "/runs", "/changes", "/trends", "/search", "/search?q=x"])
 def test_a_service_without_any_run_says_what_to_do(fresh, path):
     answer = fresh.get(path)
     assert answer.status_code == 200
     assert 'class="empty"' in answer.text
+    assert "scanmatrix run" in answer.text or path == "/search"
 
 
 def test_files_may_be_kept_because_others_have_other_addresses(client):

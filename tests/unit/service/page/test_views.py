@@ -14,6 +14,7 @@ from orchestrator.service.page.rendering import fragment
 from orchestrator.service.page.views import findings, matrix, plots, trends
 from orchestrator.service.page.views import run as one_run
 from orchestrator.service.page.views import target as one_target
+from orchestrator.store.ages import AgeOfDay
 from orchestrator.store.documents import FoundNow, ScanState, TargetView, Version
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -144,3 +145,12 @@ def test_a_run_that_ended_before_any_cell_did_not_end_well():
     shown = fragment("progress.html.j2", {"run": one_run.of_status(ended)})
     assert "no such image" in shown
     assert "Every cell ended ok" not in shown
+
+
+def test_the_age_of_results_is_a_line_of_days_once_there_are_two():
+    days = [AgeOfDay(86400, 2, 86400), AgeOfDay(2 * 86400, 2, 3 * 86400), AgeOfDay(3 * 86400, 4, 86400)]
+    [line] = trends.age_line(days).lines
+    assert [spot.text for spot in line.spots] == [
+        "1970-01-02 00:00: 0.5 d old", "1970-01-03 00:00: 1.5 d old", "1970-01-04 00:00: 0.2 d old",
+    ]  # fmt: skip
+    assert trends.age_line(days[:1]) is trends.age_line([]) is None

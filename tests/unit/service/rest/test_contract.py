@@ -9,6 +9,7 @@ from urllib.parse import quote
 import jsonschema_rs
 import pytest
 
+from orchestrator.config.events import EventsSection
 from orchestrator.config.limits import ConfiguredLimits
 from orchestrator.service.rest import contract
 from orchestrator.volume.layout import Volume
@@ -28,6 +29,7 @@ _MOVING = (
     (re.compile(r"(?<=scanmatrix:)\d+\.\d+\.\d+"), "1.0.0"),
     (re.compile(r'(?<="version": ")\d+\.\d+\.\d+(?=")'), "1.0.0"),
 )
+SECRET = "0123456789abcdef"
 WANTED = {"targets": ["127.0.0.1:1/shop/web:1"], "scans": ["root-user"]}
 RESULT = f"/scan-results/{quote(IMAGE, safe='')}"
 
@@ -48,6 +50,10 @@ def asked(client):
         "get_run": "/api/v1/runs/run-2",
         "get_run_progress": f"/api/v1/runs/{run}/progress",
         "get_run_ledger": "/api/v1/runs/run-2/ledger",
+        "list_progress": "/api/v1/progress",
+        "list_run_findings": "/api/v1/runs/run-2/findings?severity=high&limit=2",
+        "get_run_highlights": "/api/v1/runs/run-2/highlights",
+        "get_backlog": "/api/v1/backlog",
         "list_targets": "/api/v1/targets?owner=shop&limit=1",
         "get_target": "/api/v1/targets/b",
         "list_cells": "/api/v1/cells?scan=general&limit=2",
@@ -73,13 +79,26 @@ def asked(client):
     yield "cancel_run", None, client.post(f"{of_it}/cancel")
     yield "retry_run", None, client.post(f"{of_it}/retry")
     yield "delete_scan_result", None, client.delete(RESULT)
+    event = {"specversion": "1.0", "id": "4711", "source": "/ci", "type": "io.scanmatrix.image.pushed"}
+    event["data"] = {"image": "registry.example/shop/web:1.4"}
+    kind = {"Content-Type": "application/cloudevents+json"}
+    yield "send_events", event, client.post("/events", content=json.dumps(event), headers=kind)
+    proof = {"Authorization": f"Bearer {SECRET}"}
+    pushed = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "repository": "shop/api", "tag": "2"}
+    told = {"events": [{"id": "1", "action": "push", "target": pushed, "request": {"host": "registry.example"}}]}
+    yield "send_sender_events", told, client.post("/events/registry", json=told, headers=proof)
+    hub = {"push_data": {"tag": "1.4", "pushed_at": 1795600000}, "repository": {"repo_name": "shop/web"}}
+    yield "send_unsigned_events", hub, client.post(f"/events/hub/{SECRET}", json=hub)
 
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory, _filled):
     root = tmp_path_factory.mktemp("contract") / "volume"
     shutil.copytree(_filled, root)
-    config = configured(Volume(root), limits=ConfiguredLimits(retries=0))
+    senders = [{"name": "registry", "kind": "distribution"}, {"name": "hub", "kind": "docker-hub"}]
+    rules = [{"name": "all", "images": ["registry.example/*", "docker.io/shop/*"]}]
+    events = {"senders": [{**each, "secret": SECRET} for each in senders], "rules": rules, "settle": "1h"}
+    config = configured(Volume(root), limits=ConfiguredLimits(retries=0), events=EventsSection.model_validate(events))
     with served(config) as client:
         yield {name: (body, answer) for name, body, answer in asked(client)}
 

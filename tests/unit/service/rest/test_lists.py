@@ -140,7 +140,6 @@ changes?since=yesterday
 changes?since=2025-01-01
 changes?run=run-2&since=2025-03-01T00:00:00Z
 changes?status=bad
-changes?run=nobody
 who-has
 who-has?id=x&cursor=y
 """
@@ -153,6 +152,7 @@ def test_what_is_asked_wrongly_is_a_problem(client):
 
 
 def test_runs_that_are_not_there(client):
+    assert client.get("/api/v1/changes?run=nobody").status_code == 404
     for path in ("nobody", "nobody/ledger", "nobody/progress", "nobody/bom", "nobody/report", "..%2F..%2Fetc/ledger"):
         answer = client.get(f"/api/v1/runs/{path}")
         assert answer.status_code in {400, 404}, answer.text

@@ -1,14 +1,23 @@
 """`/scan-results`: what other tools put is a result like any other."""
 
+import errno
 import json
 import logging
+import os
 from urllib.parse import quote
 
 import pytest
 
 from orchestrator.api import results as results_api
+from orchestrator.api.delivering import export
+from orchestrator.findings import decoding
+from orchestrator.results.bom import BOM
 from orchestrator.service.rest.settings import ServeSettings
+from orchestrator.steps.account import TABLES
+from orchestrator.steps.aggregate import aggregate
+from orchestrator.upkeep.plans import read_plan
 from orchestrator.volume.layout import Volume
+from tests.failing import failing
 from tests.served import configured, served
 from tests.stored_runs import LOG4J, day, write_run
 
@@ -93,8 +102,102 @@ def test_it_is_in_searches_policy_and_exports_like_any_other(empty, tmp_path):
     [row] = ledger.rows
     assert (row.outcome, row.scan, row.put_by, row.scanner) == ("ok", "external", "local", "grype")
     assert ledger.verdict.remark
-    written = results_api.export(config, run, "csv", to=str(tmp_path / "out.csv"))
+    written = export(config, run, "csv", to=str(tmp_path / "out.csv"))
     assert "CVE-2024-0727" in (tmp_path / "out.csv").read_text(), written
+
+
+def test_its_html_report_is_made_when_somebody_asks_for_it(empty):
+    run = put(empty).json()["run"]
+    folder = empty.app.state.service.volume.results(run)
+    assert {path.name for path in folder.iterdir()} == {*TABLES, "ledger.json", "summary.md"}
+    report = empty.get(f"/api/v1/runs/{run}/report")
+    assert (report.status_code, report.content) == (200, (folder / "report.html").read_bytes())
+    assert b"CVE-2024-0727" in report.content
+    assert empty.get(f"/api/v1/runs/{run}/report").content == report.content
+    assert empty.get("/api/v1/runs/none/report").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client, done, to: client.get(f"/api/v1/runs/{done['run']}/bom").json(),
+        lambda client, done, to: client.get(f"/api/v1/targets/{done['target']}/bom").json(),
+        lambda client, done, to: _exported(client, done, "cyclonedx", to),
+        lambda client, done, to: _exported(client, done, "spdx", to),
+    ],
+    ids=["of the run", "of the target", "cyclonedx", "spdx"],
+)
+def test_its_bom_is_made_when_somebody_asks_for_it(empty, tmp_path, ask):
+    done = put(empty).json()
+    text = json.dumps(ask(empty, done, tmp_path / "bom.json"))
+    made = (empty.app.state.service.volume.results(done["run"]) / BOM).exists()
+    assert ("pkg:apk/alpine/libcrypto3@3.1.4-r5" in text, made) == (True, True), text
+    assert "libcrypto3" in json.dumps(ask(empty, done, tmp_path / "again.json"))
+
+
+def _exported(client, done, kind, to):
+    export(client.app.state.service.config, done["run"], kind, to=str(to))
+    return json.loads(to.read_text())
+
+
+@pytest.mark.parametrize("lacks", ["plan", "report", "ledger's report"])
+def test_a_bom_is_not_made_of_another_report(empty, lacks):
+    run, volume = put(empty).json()["run"], empty.app.state.service.volume
+    [report] = (volume.root / "runs" / run).rglob("report.cdx.json")
+    if lacks == "ledger's report":
+        report.write_text(json.dumps(bom("9")))
+    else:
+        (volume.plan(run) if lacks == "plan" else report).unlink()
+    assert empty.get(f"/api/v1/runs/{run}/bom").status_code == 404
+    assert not (volume.results(run) / BOM).exists()
+
+
+def test_the_bom_of_a_run_that_scanned_is_not_made_again(tmp_path):
+    volume = Volume(tmp_path / "volume")
+    write_run(volume, "run-1", day(1), {"a/general": [LOG4J]})
+    with served(configured(volume)) as client:
+        assert client.get("/api/v1/runs/run-1/bom").status_code == 404
+
+
+def test_the_page_of_what_was_put_leads_to_the_files_that_are_made_then(empty):
+    run = put(empty).json()["run"]
+    files = [f"/api/v1/runs/{run}/{name}" for name in ("report", "bom")]
+    assert [path in empty.get(f"/runs/{run}").text for path in files] == [True, True]
+    empty.app.state.service.volume.results(run).joinpath("merged.parquet").unlink()
+    assert [path in empty.get(f"/runs/{run}").text for path in files] == [False, False]
+    assert empty.get(files[0]).status_code == 404
+
+
+@pytest.mark.parametrize(("number", "status"), [(errno.ENOSPC, 507), (errno.EROFS, 503)])
+@pytest.mark.parametrize(
+    ("file", "writer"),
+    [("report", "orchestrator.exports.html.write_report"), ("bom", "orchestrator.results.bom.later.atomic_file")],
+)
+def test_a_file_that_cannot_be_written_is_asked_for_again_later(  # noqa: PLR0917 - by name
+    empty, monkeypatch, file, writer, number, status
+):
+    run = put(empty).json()["run"]
+    folder = empty.app.state.service.volume.results(run)
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, failing(lambda: None, lambda *_: True, OSError(number, os.strerror(number))))
+        answer = empty.get(f"/api/v1/runs/{run}/{file}")
+    assert (answer.status_code, "Retry-After" in answer.headers) == (status, True), answer.text
+    assert {path.name for path in folder.iterdir()} == {*TABLES, "ledger.json", "summary.md"}
+    assert empty.get(f"/api/v1/runs/{run}/{file}").status_code == 200
+
+
+def test_a_document_that_is_put_is_read_once_and_is_the_same_result_as_that_of_a_run(empty, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        decoding, "check_json", lambda data, check=decoding.check_json: read.append(data) or check(data)
+    )
+    run = put(empty).json()["run"]
+    assert len(read) == 1
+    volume = empty.app.state.service.volume
+    assert empty.get(f"/api/v1/runs/{run}/bom").status_code == 200
+    first = {path.name: path.read_bytes() for path in volume.results(run).iterdir()}
+    aggregate(read_plan(run, volume), volume)
+    assert {name: (volume.results(run) / name).read_bytes() for name in first} == first
 
 
 def test_what_was_put_joins_the_target_that_has_the_digest(tmp_path):

@@ -6,13 +6,14 @@ from orchestrator.queries.kept import keeping
 from orchestrator.service.rest import state as states
 from orchestrator.service.rest.settings import ServeSettings
 from orchestrator.service.rest.state import ServiceState
+from orchestrator.store.inbox.store import InboxStore
 from tests.stored_runs import day, finding, write_run
 
 
 @pytest.fixture
 def state(volume, config):
     with keeping(volume, config) as kept:
-        yield ServiceState(config, ServeSettings(), kept)
+        yield ServiceState(config, ServeSettings(), kept, InboxStore.of(config))
 
 
 def test_an_answer_is_made_again_once_something_changed(volume, state):

@@ -85,6 +85,15 @@ def test_nobody_is_let_in_without_a_token(client):
     assert client.get("/healthz").status_code == 200
 
 
+def test_the_contract_says_that_a_token_is_needed(client, tokens):
+    document = client.get("/api/v1/openapi.json", headers=_by(tokens["read"])).json()
+    assert document["security"] == [{"bearer": []}]
+    assert [path for path, one in document["paths"].items() if one.get("get", {}).get("security") == []] == [
+        "/healthz",
+        "/readyz",
+    ]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [

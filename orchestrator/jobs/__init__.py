@@ -1,0 +1,1 @@
+"""Jobs that events start: the language of `job/config.yaml`, plugins, and what an event matches."""

@@ -1,0 +1,66 @@
+"""Validity of a whole CycloneDX document, some of its items at a time.
+
+Decoded as a whole a document takes ten times its size, scattered over the memory of a process that has lived for a
+while, and walking through that takes most of the time of checking it. The schemas say nothing about two items of a
+list together but that no two are the same: so those that could be are checked together once more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from orchestrator.results.bom import ARRAYS
+from orchestrator.results.bom.validity import VERSIONS, validator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jsonschema_rs import Draft7Validator
+
+# Items that are checked together: no more than a processor has at hand.
+_AT_ONCE = 128
+# What two items have alike that are the same.
+_TELLING = ("bom-ref", "ref", "id", "name", "version", "purl")
+_pieces_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_items_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_list_of = msgspec.json.Decoder(list[Any]).decode
+
+
+def is_valid_by_parts(data: bytes) -> bool:
+    """Whether a document is certainly valid; where it is not, `mistakes` of the whole decides, and says why.
+
+    Args:
+        data: the document, JSON.
+    """
+    try:
+        pieces = _pieces_of(data)
+        lists = {name: _items_of(pieces.pop(name)) for name in ARRAYS if name in pieces}
+        head = {name: msgspec.json.decode(piece) for name, piece in pieces.items()}
+        version = head.get("specVersion")
+        if version not in VERSIONS or not validator(version).is_valid(head | {name: [] for name in lists}):
+            return False
+        least: dict[str, Any] = {name: head[name] for name in ("bomFormat", "specVersion", "version") if name in head}
+        return all(_are_valid(validator(version), least, name, items) for name, items in lists.items())
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError):
+        return False
+
+
+def _are_valid(valid: Draft7Validator, least: dict[str, Any], name: str, items: Sequence[msgspec.Raw]) -> bool:
+    """Whether the items of a list are valid, each by itself and no two the same; `least` is what a document has."""
+    known: dict[tuple[str | None, ...], int] = {}
+    alike: set[int] = set()
+    for begin in range(0, len(items), _AT_ONCE):
+        part = _decoded(items[begin : begin + _AT_ONCE])
+        if not valid.is_valid(least | {name: part}):
+            return False
+        for number, item in enumerate(part, begin):
+            told = tuple([value if isinstance(value := item.get(key), str) else None for key in _TELLING])
+            if (first := known.setdefault(told, number)) != number:
+                alike |= {first, number}
+    return not alike or valid.is_valid(least | {name: _decoded([items[number] for number in sorted(alike)])})
+
+
+def _decoded(items: Sequence[msgspec.Raw]) -> list[Any]:
+    return _list_of(b"[" + b",".join(items) + b"]")

@@ -1,0 +1,1 @@
+"""Events from outside: accepted by `receiver`, worked on by `worker`; `sinks` says what became of them."""
