@@ -6,7 +6,7 @@ it is the one-node cluster of `tests/cluster`, which `python -m tests.e2e` bring
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,12 +16,21 @@ from xdist.remote import Producer
 
 from tests.cluster import databases
 from tests.cluster.state import NODE_IP, State, default_folder
-from tests.e2e import nine
+from tests.e2e import nine, witness
 from tests.e2e.site import Site, make_site
 from tests.groups import Grouped, file_of
 from tests.tools.upstream import Upstream, start_upstream
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Have a failure say what the cluster looked like, before anything of the test is removed."""
+    report = yield
+    if report.failed and os.environ.get("KUBECONFIG"):
+        report.sections += witness.statements()
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)
