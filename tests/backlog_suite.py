@@ -7,6 +7,7 @@ from threading import Barrier, Thread
 import msgspec
 import pytest
 
+from orchestrator.inventory import Entry
 from orchestrator.model import Distrust, Name
 from orchestrator.store import SchemaError
 from orchestrator.store.backlog.messages import StaleRules, Submission, Wanted
@@ -66,6 +67,13 @@ def wanted(target: str, *scans: str, owner: str = "team") -> Wanted:
         scans=scans or ("sbom",),
         entries=f'["{target}"]',
     )
+
+
+def left_out(row: Wanted, why: str = "label ignore=true") -> Wanted:
+    """The same, and its only name asks not to be scanned."""
+    names = tuple(msgspec.structs.replace(name, skip=why) for name in row.names)
+    entries = [Entry(reference=name.reference, skip=name.skip) for name in names]
+    return msgspec.structs.replace(row, names=names, entries=msgspec.json.encode(entries).decode())
 
 
 def want(store: BacklogStore, *rows: Wanted, look: int = 1, rules: StaleRules = RULES):
@@ -251,6 +259,28 @@ def test_what_was_not_in_the_plan_is_not_lost(store, volume):
     assert counts(store) == {"fresh": 1, "held": 1}
     store.now = day(1)
     assert cells_of(take(store, "run-2")) == {"moved/sbom"}
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["by a look", "by what starts"])
+def test_what_was_left_out_is_due_when_nobody_asks_for_that_any_more(store, volume, whole):
+    want(store, left_out(wanted("a", "virus")), wanted("b", "virus"))
+    finish(store, volume, take(store, "run-1"), day(0), a__virus="skipped: label", b__virus="skipped: excluded")
+    want(store, left_out(wanted("a", "virus"), "label ignore=yes"), wanted("b", "virus"), look=2)
+    assert counts(store) == {"fresh": 2}
+    store.want([wanted("a", "virus"), wanted("b", "virus")], RULES, look=3, whole=whole)
+    submission = take(store, "run-2")
+    assert cells_of(submission) == {"a/virus"}
+    finish(store, volume, submission, day(0), a__virus="skipped: excluded")
+    want(store, wanted("a", "virus"), wanted("b", "virus"), look=4)
+    assert counts(store) == {"fresh": 2}
+
+
+def test_a_result_stays_when_its_target_is_left_out_for_a_while(store, volume):
+    want(store, wanted("a", "virus"))
+    finish(store, volume, take(store, "run-1"), day(0))
+    want(store, left_out(wanted("a", "virus")), look=2)
+    want(store, wanted("a", "virus"), look=3)
+    assert counts(store) == {"fresh": 1}
 
 
 def test_what_is_skipped_is_looked_at_again_when_a_result_would_be(store, volume):

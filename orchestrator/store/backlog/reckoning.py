@@ -6,7 +6,7 @@ another way.
     never tried                          at once
     could not be run, n times in a row   the nth pause after the last try
     failed n times in a row              the nth pause after the last failure
-    skipped                              as if it were a result
+    skipped                              as if it were a result; what is not left out any more was never tried
     suspect, or of another question      at once; when it could not be made again since, the longest pause after that
     ok, by versions that are not the newest    when the result has the age from which on that counts
     ok                                   when the result is too old

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy import delete, exists, select, update
 
+from orchestrator.model import Outcome
 from orchestrator.store.backlog.tables import NEVER, wanted, wanted_targets
 from orchestrator.store.catalogue import write_states, write_targets
 from orchestrator.store.columns import clip
@@ -41,11 +42,42 @@ def want(connection: Connection, rows: Sequence[Wanted], look: int, now: int, *,
         pairs = [(ids[row.target], scan) for row in some for scan in row.scans]
         write_states(connection, pairs)
         with connection.begin():
+            _begin_again(connection, [ids[row.target] for row in some if not all(name.skip for name in row.names)])
             known = {} if whole else _entries(connection, list(ids.values()))
             of_targets = [_of_target(ids[row.target], row, known) for row in some]
             upsert(connection, wanted_targets, ("target_id",), of_targets)
             new += _want_cells(connection, pairs, look)
     return new
+
+
+class _Asked(msgspec.Struct):
+    """Of an entry, who asked that it be left out."""
+
+    skip: str = ""
+
+
+def _begin_again(connection: Connection, ids: list[int]) -> None:
+    """Of targets that are wanted after all, take what was left out as never tried: nobody asks for that any more.
+
+    Args:
+        connection: within a transaction, before the entries are written.
+        ids: of targets that somebody wants scanned.
+    """
+    asked = select(wanted_targets.c.target_id, wanted_targets.c.entries).where(
+        among(connection, wanted_targets.c.target_id, ids), wanted_targets.c.entries.contains('"skip":')
+    )
+    left_out = [row.target_id for row in connection.execute(asked) if _is_left_out(row.entries)]
+    for some in batches(left_out):
+        skipped = (states.c.ok_at == 0, states.c.outcome == Outcome.SKIPPED.value)
+        change = update(states).where(among(connection, states.c.target_id, some), *skipped)
+        connection.execute(change.values(last_at=0, last_run_id=None, outcome="", reason=""))
+
+
+def _is_left_out(entries: str) -> bool:
+    try:
+        return all(entry.skip for entry in msgspec.json.decode(entries, type=list[_Asked]))
+    except msgspec.DecodeError:
+        return False
 
 
 def _want_cells(connection: Connection, pairs: Sequence[tuple[int, str]], look: int) -> int:
