@@ -31,8 +31,8 @@ from orchestrator.service.rest.background import CarriedRuns
 from orchestrator.service.rest.contract import contract
 from orchestrator.service.rest.live.hub import LiveEvents
 from orchestrator.service.rest.live.progress import RunProgress
-from orchestrator.service.rest.logs import LoggedRequests
-from orchestrator.service.rest.metrics.durations import Durations, TimedRequests
+from orchestrator.service.rest.logs import log_request
+from orchestrator.service.rest.metrics.durations import Durations
 from orchestrator.service.rest.metrics.events import EventMetrics
 from orchestrator.service.rest.metrics.families import take
 from orchestrator.service.rest.metrics.gauges import MatrixGauges
@@ -40,6 +40,7 @@ from orchestrator.service.rest.middleware.audit import Audited
 from orchestrator.service.rest.middleware.bodies import BodyLimits
 from orchestrator.service.rest.middleware.boundary import Boundary
 from orchestrator.service.rest.middleware.conditional import ConditionalAnswers
+from orchestrator.service.rest.middleware.watched import Watched
 from orchestrator.service.rest.paths import shown_path
 from orchestrator.service.rest.routers import routers
 
@@ -125,8 +126,8 @@ def make_app(state: ServiceState, *, guard: CallerGuard | None = None) -> FastAP
     app.add_middleware(BodyLimits, settings=state.settings)
     app.add_middleware(Audited)
     app.add_middleware(Boundary, guard=guard)
-    app.add_middleware(TimedRequests, durations=Durations(registry))
-    app.add_middleware(LoggedRequests)
+    app.add_middleware(Watched, ended=Durations(registry).observe)
+    app.add_middleware(Watched, ended=log_request)
     return app
 
 

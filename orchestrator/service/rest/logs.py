@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from orchestrator.kit.masking import mask
 from orchestrator.service.rest.metrics.durations import template_of
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import Scope
 
 REQUESTS, AUDIT = "scanmatrix.requests", "scanmatrix.audit"
 _CALLS = -20
@@ -52,40 +51,22 @@ def log_as_json() -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
 
 
-class LoggedRequests:
-    """Writes a line for each request that has ended: by its route, never by what a stranger wrote into its path.
+def log_request(scope: Scope, status: int, seconds: float) -> None:
+    """Write a line for a request that has ended: by its route, never by what a stranger wrote into its path.
 
     Args:
-        app: what is within it.
+        scope: the request.
+        status: of the answer; 0 where none began, which is logged as 500.
+        seconds: that it took.
     """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and say how it ended."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began, status = time.monotonic(), 500
-
-        async def send_and_see(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_and_see)
-        finally:
-            state = scope.get("state", {})
-            extra = {
-                "request_id": state.get("request_id"),
-                "trace_id": state.get("trace_id"),
-                "method": scope["method"],
-                "path": template_of(scope),
-                "status": status,
-                "seconds": round(time.monotonic() - began, 4),
-                "caller": getattr(state.get("caller"), "name", None),
-            }
-            _log.info("%s %s %s", extra["method"], extra["path"], status, extra=extra)
+    state = scope.get("state", {})
+    extra = {
+        "request_id": state.get("request_id"),
+        "trace_id": state.get("trace_id"),
+        "method": scope["method"],
+        "path": template_of(scope),
+        "status": status or 500,
+        "seconds": round(seconds, 4),
+        "caller": getattr(state.get("caller"), "name", None),
+    }
+    _log.info("%s %s %s", extra["method"], extra["path"], extra["status"], extra=extra)

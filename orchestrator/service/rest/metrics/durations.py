@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import Scope
 
 #: In place of the template where no route matched, and of the method where it is none of HTTP's.
 OTHER = "other"
@@ -39,39 +38,8 @@ class Durations:
             "http_responses_total", "HTTP responses by status", ("path", "method", "status"), registry=registry
         )
 
-    def observe(self, scope: Scope, seconds: float, status: int) -> None:
+    def observe(self, scope: Scope, status: int, seconds: float) -> None:
         """Note how long a request took, and how it ended; 0 for a caller who left before that."""
         method = scope["method"] if scope["method"] in _METHODS else OTHER
         self._histogram.labels(template_of(scope), method).observe(seconds)
         self._responses.labels(template_of(scope), method, str(status or "none")).inc()
-
-
-class TimedRequests:
-    """Notes how long each request takes.
-
-    Args:
-        app: what is within it.
-        durations: where.
-    """
-
-    def __init__(self, app: ASGIApp, durations: Durations) -> None:
-        self._app = app
-        self._durations = durations
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, timed."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began, status = time.perf_counter(), 0
-
-        async def send_and_see(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_and_see)
-        finally:
-            self._durations.observe(scope, time.perf_counter() - began, status)
