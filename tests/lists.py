@@ -5,14 +5,12 @@ import re
 from sqlalchemy import Engine, text
 
 from orchestrator.store.listing import states_after, targets_after, workloads_after
-from orchestrator.store.put_results import results_after
 
 #: The statement behind each list, in the middle of it.
 LISTS = {
     "targets": targets_after(5, 2),
     "cells": states_after((5, "general"), 2),
     "cells of a scan": states_after((5, ""), 2, "general"),
-    "results that were put": results_after("external", 5, 2),
     "workloads": workloads_after(5, 2),
 }
 # How each database says that it reads a whole table, or sorts what it read.

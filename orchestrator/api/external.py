@@ -18,14 +18,15 @@ from orchestrator.errors import NotKnownError, NotTheirsError
 from orchestrator.scanners.rules import volume_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from orchestrator.config.loading import Config
     from orchestrator.queries.store import Store
-    from orchestrator.store.put_results import PutResult
+    from orchestrator.store.put_results import ImageResult
     from orchestrator.volume.layout import Volume
 
 _log = logging.getLogger(__name__)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Put(NamedTuple):
@@ -42,10 +43,10 @@ class Put(NamedTuple):
     changed: bool
 
 
-class StoredReport(NamedTuple):
-    """A result that was put, and its report as it was put."""
+class ImageReport(NamedTuple):
+    """The result of an image: a CycloneDX document, as it was put, or the merged BOM of our own scans."""
 
-    result: PutResult
+    image: str
     report: bytes
 
 
@@ -99,45 +100,69 @@ def put_result(config: Config, image: str, report: bytes, *, by: str, owner: str
     return Put(target.id, run, changed=True)
 
 
-def get_result(config: Config, image: str) -> StoredReport:
-    """The result that was put for an image.
+def get_result(config: Config, image: str) -> ImageReport:
+    """The result that an image has: what was put for it, as it was put, or else the merged BOM of our own scans.
 
     Raises:
         NotKnownError: there is none.
+        NoResultsError: our own is not on the volume any more, or damaged.
         UsageError: it is no name of an image.
-    """
-    from orchestrator.queries.opening import asking
-
-    volume = volume_of(config)
-    with asking(volume, config) as store:
-        found = _find(store, config, image)
-    report = read_put(volume, found)
-    if report is None:
-        raise NotKnownError(f"{image}: its report is not on the volume any more; put it again")
-    return StoredReport(found, report)
-
-
-def each_result(config: Config, *, after: int = 0, limit: int = 100) -> tuple[PutResult, ...]:
-    """The results that were put, by number of their targets.
-
-    Args:
-        config: names the volume and the store.
-        after: number of the target before the first.
-        limit: most of them.
     """
     from orchestrator.planning.external import EXTERNAL
     from orchestrator.queries.opening import asking
 
     with asking(volume_of(config), config) as store:
-        return store.put_results(EXTERNAL.name, after=after, limit=limit)
+        found = [store.image_result(EXTERNAL.name, target) for target in _meant(store, config, image)]
+    results = sorted((each for each in found if each), key=lambda each: (each.put, each.at or _NEVER, each.target))
+    if not results:
+        raise NotKnownError(f"there is no result of {image}")
+    if (report := _report(config, results[-1])) is None:
+        raise NotKnownError(f"{image}: its report is not on the volume any more; put it again")
+    return ImageReport(results[-1].image if results[-1].put else image, report)
 
 
-def reports_of(config: Config, found: tuple[PutResult, ...]) -> Iterator[tuple[PutResult, bytes]]:
+def each_result(
+    config: Config, *, after: int = 0, limit: int = 100
+) -> tuple[tuple[tuple[int, ImageResult], ...], int | None]:
+    """A page of the results that images have, by the numbers of their targets.
+
+    Args:
+        config: names the volume and the store.
+        after: number of the target before the first.
+        limit: most of them.
+
+    Returns:
+        The results, each with that number; and the number after which the next page begins, None where none does.
+    """
+    from orchestrator.planning.external import EXTERNAL
+    from orchestrator.queries.opening import asking
+
+    with asking(volume_of(config), config) as store:
+        page = store.image_results(EXTERNAL.name, after=after, limit=limit)
+    return page.rows, page.last
+
+
+def reports_of(config: Config, found: Iterable[tuple[int, ImageResult]]) -> Iterator[tuple[int, ImageReport]]:
     """The reports of results, read one at a time; one that is not on the volume any more is left out, and logged."""
-    volume = volume_of(config)
-    for one in found:
-        if (report := read_put(volume, one)) is not None:
-            yield one, report
+    from orchestrator.results.errors import NoResultsError
+
+    for number, one in found:
+        try:
+            report = _report(config, one)
+        except (NoResultsError, NotKnownError) as error:
+            _log.warning("the BOM of %s is left out of the results: %s", one.image, error)
+            continue
+        if report is not None:
+            yield number, ImageReport(one.image, report)
+
+
+def _report(config: Config, found: ImageResult) -> bytes | None:
+    from orchestrator.api.files import run_bom
+    from orchestrator.results.bom.split import target_bom
+
+    if found.put:
+        return _read_put(volume_of(config), found)
+    return target_bom(run_bom(config, found.run), found.target)
 
 
 def delete_result(
@@ -165,7 +190,7 @@ def delete_result(
 
     volume = volume_of(config)
     with asking(volume, config) as store:
-        targets = _meant(store, config, image)
+        targets = tuple(each for each in _meant(store, config, image) if _has_results(store, each))
         if not targets:
             raise NotKnownError(f"there is no result of {image}")
         _require_theirs(store, targets, owners)
@@ -224,7 +249,7 @@ def _delete(store: Store, volume: Volume, target: str, *, by: str, image: str) -
 
 
 def _meant(store: Store, config: Config, image: str) -> tuple[str, ...]:
-    """The targets with results that somebody means by the name or digest of an image."""
+    """The targets that somebody means by the name or digest of an image."""
     from orchestrator.planning.external import target_of
 
     target = target_of(config, image)
@@ -235,7 +260,7 @@ def _meant(store: Store, config: Config, image: str) -> tuple[str, ...]:
         meant = {one.target: one.references for one in store.targets_by_id(called)}
         # Those too that it meant earlier, or it would mean them again; but not what another name means now.
         asked = {one for one in called if one not in meant or target.reference in meant[one]}
-    return tuple(each for each in sorted(asked) if _has_results(store, each))
+    return tuple(sorted(asked))
 
 
 def _has_results(store: Store, target: str) -> bool:
@@ -259,7 +284,7 @@ def _require_theirs(store: Store, targets: Collection[str], owners: Collection[s
         raise NotTheirsError("the image is of other owners, too, who would lose their results; ask one who may do that")
 
 
-def read_put(volume: Volume, found: PutResult) -> bytes | None:
+def _read_put(volume: Volume, found: ImageResult) -> bytes | None:
     """The report of a result as it was put; None where it is not on the volume any more."""
     from orchestrator.findings.interface import ReportError
     from orchestrator.findings.reading import read_report
@@ -271,17 +296,6 @@ def read_put(volume: Volume, found: PutResult) -> bytes | None:
     except ReportError as error:
         _log.warning("the report of %s in run %s cannot be read: %s", found.target, found.run, error)
         return None
-
-
-def _find(store: Any, config: Config, image: str) -> PutResult:
-    from orchestrator.planning.external import EXTERNAL, target_of
-
-    target = target_of(config, image)
-    target = _known(store.targets(target.digest) if target.digest else (), target)
-    found: PutResult | None = store.put_result(EXTERNAL.name, target.id)
-    if found is None:
-        raise NotKnownError(f"no result of {image} was put")
-    return found
 
 
 def _known(known: tuple[str, ...], target: Any) -> Any:

@@ -61,6 +61,11 @@ def targets_by_number(past: StoreReader, numbers: Collection[int]) -> dict[int, 
     return {number: by_id[id_] for number, id_ in past.targets(names).items()}
 
 
+def numbers_meant(past: StoreReader, numbers: Collection[int]) -> frozenset[int]:
+    """Those of some targets, by their numbers, that names mean now."""
+    return frozenset(NamesAt(past, past.runs, past.names_of_targets(numbers)).meant()).intersection(numbers)
+
+
 def meant_now(past: StoreReader) -> frozenset[int]:
     """The numbers of the targets that names mean now."""
     return frozenset(NamesAt(past, past.runs).meant())

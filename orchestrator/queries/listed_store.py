@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.results.overview import RunSummary
     from orchestrator.store.documents import TargetView
     from orchestrator.store.listing import WorkloadPlace
-    from orchestrator.store.put_results import PutResult
+    from orchestrator.store.put_results import ImageResult, PutResult
 
 
 class ListedStore(WholeStore):
@@ -83,16 +83,16 @@ class ListedStore(WholeStore):
         with self._reading() as connection:
             return put_results.put_result(connection, scan, target)
 
-    def put_results(self, scan: str, *, after: int = 0, limit: int = 100) -> tuple[PutResult, ...]:
-        """What targets have by an external scan, in the order of their numbers.
+    def image_results(self, external: str, *, after: int, limit: int) -> RowsPage[tuple[int, ImageResult], int]:
+        """The results of images, each with the number of its target: see `orchestrator.queries.pages`."""
+        with self._past() as past:
+            return pages.image_results_page(past, external, after, limit)
 
-        Args:
-            scan: its name.
-            after: number of the target before the first.
-            limit: most of them.
-        """
+    def image_result(self, external: str, target: str) -> ImageResult | None:
+        """The result of one image; None where there is none."""
         with self._reading() as connection:
-            return put_results.put_results(connection, scan, after, limit)
+            numbers = one_target.targets_with(connection, [target])
+            return next(iter(put_results.image_results(connection, external, numbers).values()), None)
 
     def targets_called(self, reference: str) -> tuple[str, ...]:
         """The targets that have, or had, a name."""

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from orchestrator.model import Document, Outcome
 from orchestrator.queries.choice import Choice, choose, is_meant, is_owned
 from orchestrator.queries.holders import holders, merged_rows
-from orchestrator.queries.known_targets import KnownTarget, targets_by_number
+from orchestrator.queries.known_targets import KnownTarget, numbers_meant, targets_by_number
 from orchestrator.store.documents import ScanState  # noqa: TC001 - msgspec reads the annotations
 from orchestrator.store.listing import read_states, read_targets
+from orchestrator.store.put_results import ImageResult, image_results
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -108,6 +109,37 @@ def cells_page(
             after = row.target, row.scan
         read += len(some)
         if len(some) < AT_ONCE:
+            return RowsPage(tuple(rows), None)
+    return RowsPage(tuple(rows), after)
+
+
+def image_results_page(
+    past: StoreReader, external: str, after: int, limit: int
+) -> RowsPage[tuple[int, ImageResult], int]:
+    """The results of images, each with the number of its target, by which they are in order.
+
+    Of our own scans, those of images that names mean now; what another tool put stays until somebody deletes it.
+
+    Args:
+        past: all runs.
+        external: name of the scan whose results are put.
+        after: number of the last target that was looked at.
+        limit: most rows.
+    """
+    rows: list[tuple[int, ImageResult]] = []
+    read = 0
+    while read < MOST_READ:
+        numbers = read_targets(past.connection, after, min(AT_ONCE, limit + 1))
+        found = image_results(past.connection, external, numbers)
+        meant = numbers_meant(past, [number for number, of in found.items() if not of.put])
+        for number in numbers:
+            if (of := found.get(number)) is not None and (of.put or number in meant):
+                if len(rows) == limit:
+                    return RowsPage(tuple(rows), after)
+                rows.append((number, of))
+            after = number
+        read += len(numbers)
+        if len(numbers) < min(AT_ONCE, limit + 1):
             return RowsPage(tuple(rows), None)
     return RowsPage(tuple(rows), after)
 

@@ -1,4 +1,4 @@
-"""Results that others put: of which targets there is one, and the runs that brought them."""
+"""The results of images: those that others put, those of our own scans, and the runs that brought them."""
 
 from __future__ import annotations
 
@@ -16,42 +16,54 @@ from orchestrator.store.dialects import rows_by
 from orchestrator.store.schema import LONGEST_NAME, cells, names, runs, states, targets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import Connection, Row
 
 
 class PutResult(Document, frozen=True):
     """The result of an external scan that a target has now.
 
     Attributes:
-        number: of the target, by which results are in order.
-        target: its id.
         image: its name, as it was put.
         run: which brought it.
-        at: when it was put.
         digest: of the report.
-        by: who put it.
     """
 
-    number: int
+    image: str
+    run: str
+    digest: str
+
+
+class ImageResult(Document, frozen=True):
+    """The result that an image has now: what another tool put for it, or else the newest of our own scans.
+
+    Attributes:
+        target: its id.
+        image: its name, as it was put.
+        run: which brought the result.
+        at: when it was put, or scanned.
+        put: whether another tool put it.
+    """
+
     target: str
     image: str
     run: str
     at: datetime | None
-    digest: str
-    by: str = ""
+    put: bool
 
 
 _QUERY = (
-    select(
-        targets.c.id, targets.c.target, targets.c.reference, states.c.ok_at, states.c.report_digest, runs.c.run,
-        cells.c.put_by,
-    )
+    select(targets.c.id, targets.c.reference, states.c.report_digest, runs.c.run)
     .join(states, states.c.target_id == targets.c.id)
     .join(runs, runs.c.id == states.c.ok_run_id)
-    .join(cells, (cells.c.state_id == states.c.id) & (cells.c.run_id == states.c.ok_run_id))
-)  # fmt: skip
+)
+_RESULTS = (
+    select(targets.c.id, targets.c.target, targets.c.reference, states.c.scan, states.c.ok_at, runs.c.run)
+    .join(states, states.c.target_id == targets.c.id)
+    .join(runs, runs.c.id == states.c.ok_run_id)
+    .where(states.c.ok_at > 0)
+)
 _NAMES = select(names.c.target_id, names.c.labels, names.c.last_at).order_by(names.c.last_at, names.c.id)
 
 
@@ -64,24 +76,37 @@ def put_result(connection: Connection, scan: str, target: str) -> PutResult | No
         target: id of the target.
     """
     query = _QUERY.where(states.c.scan == scan, targets.c.target == clip(target, 128))
-    return next(iter(_results(connection, connection.execute(query).all())), None)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    image = _spelt(connection, [row.id]).get(row.id, row.reference)
+    return PutResult(image, row.run, row.report_digest)
 
 
-def put_results(connection: Connection, scan: str, after: int, limit: int) -> tuple[PutResult, ...]:
-    """What targets have by an external scan, in the order of their numbers, found by an index.
+def image_results(connection: Connection, external: str, wanted: Iterable[int]) -> dict[int, ImageResult]:
+    """The results of images, by the numbers of their targets; those without any are left out, and repositories.
 
     Args:
         connection: to read by.
-        scan: its name.
-        after: number of the target before the first.
-        limit: most of them.
+        external: name of the scan whose results are put.
+        wanted: numbers of targets.
     """
-    return tuple(_results(connection, connection.execute(results_after(scan, after, limit)).all()))
-
-
-def results_after(scan: str, after: int, limit: int) -> Select[Any]:
-    """The results of a scan after a target, by the targets' numbers."""
-    return _QUERY.where(states.c.scan == scan, states.c.target_id > after).order_by(states.c.target_id).limit(limit)
+    newest: dict[int, Row[*tuple[Any, ...]]] = {}
+    for row in rows_by(connection, states.c.target_id, wanted, _RESULTS):
+        known = newest.get(row.id)
+        if "://" not in row.reference and (known is None or _rank(row, external) > _rank(known, external)):
+            newest[row.id] = row
+    spelt = _spelt(connection, newest)
+    return {
+        number: ImageResult(
+            target=row.target,
+            image=spelt.get(number, row.reference) if row.scan == external else row.reference,
+            run=row.run,
+            at=when(row.ok_at),
+            put=row.scan == external,
+        )
+        for number, row in newest.items()
+    }
 
 
 def runs_that_put(connection: Connection, scan: str, target: str) -> tuple[str, ...]:
@@ -120,19 +145,16 @@ def targets_called(connection: Connection, reference: str) -> tuple[str, ...]:
     return tuple(connection.scalars(query.where(names.c.reference == clip(reference, LONGEST_NAME)).distinct()))
 
 
-def _results(connection: Connection, rows: Sequence[Row[*tuple[object, ...]]]) -> Iterable[PutResult]:
+def _rank(row: Row[*tuple[Any, ...]], external: str) -> tuple[bool, int, str]:
+    """What somebody put is what they expect to get; of our own scans, the newest."""
+    return row.scan == external, row.ok_at, row.run
+
+
+def _spelt(connection: Connection, wanted: Iterable[int]) -> dict[int, str]:
+    """Targets' names as somebody spelt them who put their results."""
     spelt: dict[int, str] = {}
-    for name in rows_by(connection, names.c.target_id, [row.id for row in rows], _NAMES):
+    for name in rows_by(connection, names.c.target_id, wanted, _NAMES):
         labels = msgspec.json.decode(name.labels or "{}", type=dict[str, str])
         if image := labels.get(IMAGE_ID):
             spelt[name.target_id] = image
-    for row in rows:
-        yield PutResult(
-            number=row.id,
-            target=row.target,
-            image=spelt.get(row.id, row.reference),
-            run=row.run,
-            at=when(row.ok_at),
-            digest=row.report_digest,
-            by=row.put_by,
-        )
+    return spelt

@@ -1,23 +1,27 @@
 """The BOMs of single targets, taken out of the merged BOM of their run; each stands for itself.
 
-`bom.cdx.json` holds one item a line in each of its arrays, and the targets in the same order in all of them (see
-`orchestrator.results.bom.whole`). So the arrays are read side by side, line by line: memory holds one target at a
-time, and dependencies and vulnerabilities are taken over without being decoded. The target becomes the subject
-(`metadata.component`) of its document, what is nested in it the document's components.
+`bom.cdx.json` holds one item a line in each of its arrays (see `orchestrator.results.bom.whole`), so one pass over its
+lines says where those of each target are: no item but the target itself is decoded, and memory holds one target at a
+time. The places of the last few files are remembered, so that the BOMs of many targets of a run cost one pass. The
+target becomes the subject (`metadata.component`) of its document, what is nested in it the document's components.
 """
+
+from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import msgspec
 
 from orchestrator.kit.advice import ours, resuming
 from orchestrator.results.bom import ARRAYS
 from orchestrator.results.errors import NoResultsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
 
 class TargetDocument(NamedTuple):
@@ -42,6 +46,27 @@ class _Ref(msgspec.Struct, gc=False, rename={"bom_ref": "bom-ref"}):
 _read_ref = msgspec.json.Decoder(_Ref).decode
 
 
+class _Span(NamedTuple):
+    """Lines that follow each other: where they begin, and where they end."""
+
+    begin: int
+    end: int
+
+
+class _Places(NamedTuple):
+    """Where everything is in a run's BOM.
+
+    Attributes:
+        head: the document without its arrays.
+        unknown: the targets that no scan catalogued.
+        arrays: of each array, the lines of each target.
+    """
+
+    head: dict[str, Any]
+    unknown: frozenset[str]
+    arrays: tuple[dict[str, list[_Span]], ...]
+
+
 def target_bom(path: Path, target: str) -> bytes:
     """The BOM of one target.
 
@@ -55,9 +80,8 @@ def target_bom(path: Path, target: str) -> bytes:
     Raises:
         NoResultsError: the run has no BOM, or none of such a target.
     """
-    for document in target_boms(path):
-        if document.target == target:
-            return document.data
+    for document in _documents(path, lambda places: [target] if target in places.arrays[0] else []):
+        return document.data
     raise NoResultsError(f"{path}: no target {target} in it; {ours('results', 'list')} names what there is")
 
 
@@ -71,20 +95,23 @@ def target_boms(path: Path, *, vulnerabilities: bool = True) -> Iterator[TargetD
     Raises:
         NoResultsError: the run has no BOM, or it is damaged.
     """
+    return _documents(path, lambda places: places.arrays[0], len(ARRAYS) if vulnerabilities else len(ARRAYS) - 1)
+
+
+def _documents(
+    path: Path, choose: Callable[[_Places], Iterable[str]], arrays: int = len(ARRAYS)
+) -> Iterator[TargetDocument]:
     if not path.exists():
         raise NoResultsError(f"{path}: no such file; {resuming(path.parent.name)} makes it")
     try:
-        with ExitStack() as stack:
-            files = [stack.enter_context(path.open("rb")) for _ in ARRAYS]
-            head, begins = _scan(files[0])
-            unknown = _of_unknown_content(head.pop("compositions", ()))
-            components, dependencies, found = map(_Items, files, begins)
-            while components.line:
-                subject: dict[str, Any] = msgspec.json.decode(components.take())
-                target = subject["bom-ref"]
-                lists = [dependencies.of(target), *([found.of(target)] if vulnerabilities else ())]
-                own = {"compositions": [_unknown(target)]} if target in unknown else {}
-                yield TargetDocument(target, _document(head | own, subject, lists))
+        with path.open("rb") as file:
+            stat = path.stat()
+            places = _places(path, stat.st_mtime_ns, stat.st_size)
+            for target in choose(places):
+                component, *lists = (_lines(file, spans.get(target, ())) for spans in places.arrays[:arrays])
+                subject: dict[str, Any] = msgspec.json.decode(component)
+                own = {"compositions": [_unknown(target)]} if target in places.unknown else {}
+                yield TargetDocument(target, _document(places.head | own, subject, lists))
     except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, OSError) as error:
         raise NoResultsError(f"{path}: damaged: {error!r}; {resuming(path.parent.name)} makes it again") from error
 
@@ -98,59 +125,50 @@ def _of_unknown_content(compositions: Iterable[dict[str, Any]]) -> frozenset[str
     return frozenset(ref for each in compositions if each["aggregate"] == "unknown" for ref in each["assemblies"])
 
 
-class _Items:
-    """The items of one array, one after the other.
-
-    Attributes:
-        line: the next one; empty when there is none.
-    """
-
-    def __init__(self, file: BinaryIO, begin: int) -> None:
-        self._file = file
-        file.seek(begin)
-        self.line = b""
-        self.take()
-
-    def take(self) -> bytes:
-        """Give the next one and read on."""
-        taken, read = self.line, self._file.readline().rstrip(b",\n")
-        self.line = read if read.startswith(b"{") else b""
-        return taken
-
-    def of(self, target: str) -> list[bytes]:
-        """All of this target, which are the next ones; what says of no target whose it is, is passed over."""
-        found = []
-        while self.line:
-            item = _read_ref(self.line)
-            owner = (item.bom_ref or item.ref).partition("/")[0]
-            if owner == target:
-                found.append(self.line)
-            elif owner:
-                break
-            self.take()
-        return found
-
-
-def _scan(file: BinaryIO) -> tuple[dict[str, Any], list[int]]:
-    """The document without its arrays, and where each of them begins."""
-    head: dict[str, Any] = msgspec.json.decode(file.readline().rstrip(b",\n") + b"}")
-    names = {f'"{name}":['.encode(): name for name in ARRAYS}
-    begins: dict[str, int] = {}
-    at, line = file.tell(), b""
-    for line in file:
-        at += len(line)
-        if line[:1] == b'"':
-            begins[names[line.strip()]] = at
+@lru_cache(maxsize=4)
+def _places(path: Path, modified: int, size: int) -> _Places:  # noqa: ARG001 - what it says holds for this very file
+    arrays: dict[str, dict[str, list[_Span]]] = {}
+    begins = {f'"{name}":['.encode(): name for name in ARRAYS}
+    with path.open("rb") as file:
+        head: dict[str, Any] = msgspec.json.decode(file.readline().rstrip(b",\n") + b"}")
+        at, line = file.tell(), b""
+        spans: dict[str, list[_Span]] = {}
+        for line in file:
+            if line.startswith(b"{"):
+                _note(spans, line, at)
+            elif line.startswith(b'"'):
+                spans = arrays[begins[line.strip()]] = {}
+            at += len(line)
     if line.strip() != b"]}":
         raise LookupError("its end is missing")
-    return head, [begins[name] for name in ARRAYS]
+    unknown = _of_unknown_content(head.pop("compositions", ()))
+    return _Places(head, unknown, tuple(arrays[name] for name in ARRAYS))
 
 
-def _document(head: dict[str, Any], subject: dict[str, Any], lists: list[list[bytes]]) -> bytes:
+def _note(spans: dict[str, list[_Span]], line: bytes, begin: int) -> None:
+    """Write down whose line it is; what says of no target whose it is, is passed over."""
+    item = _read_ref(line.rstrip(b",\n"))
+    if owner := (item.bom_ref or item.ref).partition("/")[0]:
+        of_target, end = spans.setdefault(owner, []), begin + len(line)
+        if of_target and of_target[-1].end == begin:
+            begin = of_target.pop().begin
+        of_target.append(_Span(begin, end))
+
+
+def _lines(file: BinaryIO, spans: Iterable[_Span]) -> bytes:
+    """What stands there, with commas in between."""
+    found = []
+    for span in spans:
+        file.seek(span.begin)
+        found.append(file.read(span.end - span.begin).rstrip(b",\n"))
+    return b",\n".join(found)
+
+
+def _document(head: dict[str, Any], subject: dict[str, Any], lists: list[bytes]) -> bytes:
     """The document of one target; `lists` are its dependencies and, where they are wanted, its vulnerabilities."""
-    components = [msgspec.json.encode(each) for each in subject.pop("components", ())]
+    components = b",\n".join(msgspec.json.encode(each) for each in subject.pop("components", ()))
     parts = zip(ARRAYS[: 1 + len(lists)], (components, *lists), strict=True)
-    body = b"".join([b',\n"%s":[\n%s\n]' % (name.encode(), b",\n".join(items)) for name, items in parts]) + b"}\n"
+    body = b"".join([b',\n"%s":[\n%s\n]' % (name.encode(), items) for name, items in parts]) + b"}\n"
     metadata = head["metadata"] | {"component": subject}
     digest = hashlib.sha256(msgspec.json.encode(metadata) + body).digest()
     serial = uuid.UUID(bytes=digest[:16], version=5)

@@ -1,4 +1,4 @@
-"""`/scan-results`: results that other tools put, an image at a time, as other scanning services have them."""
+"""`/scan-results`: the results of images, put by other tools or our own, as other scanning services have them."""
 
 from __future__ import annotations
 
@@ -81,14 +81,15 @@ def _checked(image: str) -> str:
 
 @router.get(
     "/scan-results",
-    summary="List the results that were put",
+    summary="List the results of images",
     operation_id="list_scan_results",
     dependencies=[READS, OWNERS_MAY],
 )
 async def list_(page: Page, state: State, caller: Annotated[Caller, Depends(needs(Role.READ))]) -> Response:
     """Every image with its report, a page at a time; the header `Link` leads to the next page.
 
-    A page ends early where its reports are large; `fields=imageId` leaves them out.
+    Of an image for which no other tool has put a report, it is what our own scans found, merged. A page ends early
+    where its reports are large; `fields=imageId` leaves them out.
     """
     if page.fields not in {"", "imageId", "imageId,report"}:
         raise RequestError("fields: there are imageId and report")
@@ -100,20 +101,22 @@ async def list_(page: Page, state: State, caller: Annotated[Caller, Depends(need
 
 def _page(state: ServiceState, after: int, limit: int, reports: bool) -> tuple[bytes, int | None]:
     """A page as JSON, and the number of the last target on it where there are more."""
-    found = external.each_result(state.config, after=after, limit=limit + 1)
-    some, more = found[:limit], len(found) > limit
+    found, more = external.each_result(state.config, after=after, limit=limit)
+    if not reports:
+        return msgspec.json.encode([{"imageId": one.image} for _, one in found]), more
     rows: list[bytes] = []
     size, last = 0, after
-    if not reports:
-        rows = [msgspec.json.encode({"imageId": one.image}) for one in some]
-    else:
-        for one, report in external.reports_of(state.config, some):
-            if rows and size + len(report) > _PAGE_BYTES:
-                return b"[" + b",".join(rows) + b"]", last
-            size += len(report)
-            rows.append(b'{"imageId":' + msgspec.json.encode(one.image) + b',"report":' + report + b"}")
-            last = one.number
-    return b"[" + b",".join(rows) + b"]", some[-1].number if more else None
+    for number, one in external.reports_of(state.config, found):
+        if rows and size + len(one.report) > _PAGE_BYTES:
+            return b"[" + b",".join(rows) + b"]", last
+        size += len(one.report)
+        rows.append(_row(one))
+        last = number
+    return b"[" + b",".join(rows) + b"]", more
+
+
+def _row(one: external.ImageReport) -> bytes:
+    return b'{"imageId":' + msgspec.json.encode(one.image) + b',"report":' + one.report + b"}"
 
 
 @router.get(
@@ -121,10 +124,8 @@ def _page(state: ServiceState, after: int, limit: int, reports: bool) -> tuple[b
     dependencies=[OWNERS_MAY],
 )  # fmt: skip
 async def get(state: State, image: ImageId, caller: Annotated[Caller, Depends(needs(Role.READ))]) -> Response:
-    """The image and its report, as it was put."""
-    found = await state.ask(external.get_result, state.config, _checked(image), owners=caller.owners)
-    row = b'{"imageId":' + msgspec.json.encode(found.result.image) + b',"report":' + found.report + b"}"
-    return JsonAnswer(row)
+    """The image and its report: as it was put, or else what our own scans found, merged, as CycloneDX."""
+    return JsonAnswer(_row(await state.ask(external.get_result, state.config, _checked(image), owners=caller.owners)))
 
 
 @router.delete(

@@ -11,6 +11,7 @@ import pytest
 from orchestrator.api import results as results_api
 from orchestrator.api.delivering import export
 from orchestrator.findings import decoding
+from orchestrator.model import Name
 from orchestrator.results.bom import BOM
 from orchestrator.service.rest.settings import ServeSettings
 from orchestrator.steps.account import TABLES
@@ -18,6 +19,7 @@ from orchestrator.steps.aggregate import aggregate
 from orchestrator.upkeep.plans import read_plan
 from orchestrator.volume.layout import Volume
 from tests.failing import failing
+from tests.page_volume import dependency_bom, write_boms
 from tests.served import configured, served
 from tests.stored_runs import LOG4J, day, write_run
 
@@ -81,6 +83,61 @@ def test_a_result_is_put_and_got_and_deleted(empty):
     state.kept.refresh()
     assert empty.get("/scan-results").json() == []
     assert list((state.volume.root / "results").iterdir()) == []
+
+
+@pytest.fixture
+def scanned(tmp_path):
+    """Two images that our own scans know: of one, a later run found something else, and of the other, nothing."""
+    volume = Volume(tmp_path / "volume")
+    names = {each: [Name(f"registry.example/{each}:1", each)] for each in ("a", "b")}
+    for number, version in ((1, "2.14.0"), (2, "2.14.1")):
+        has = {"a/sbom": [LOG4J]} | ({"b/sbom": [LOG4J]} if number == 1 else {"b/sbom": "timed out"})
+        write_run(volume, f"run-{number}", day(number), has, names=names)
+        reports = {target: [dependency_bom(target, [("log4j-core", version)], {})] for target in names}
+        write_boms(volume, f"run-{number}", reports, names)
+    with served(configured(volume)) as found:
+        yield found
+
+
+def components_of(row):
+    return [(each["name"], each["version"]) for each in row["report"]["components"]]
+
+
+def test_what_our_own_scans_found_is_the_result_of_an_image_for_which_nobody_put_one(scanned):
+    """Whoever hears of an image on `/subscribe` asks for its result, as clients of the source do."""
+    expected = {"registry.example/a:1": [("log4j-core", "2.14.1")], "registry.example/b:1": [("log4j-core", "2.14.0")]}
+    for image, components in expected.items():
+        answer = scanned.get(path_of(image))
+        assert answer.status_code == 200, answer.text
+        assert (answer.json()["imageId"], components_of(answer.json())) == (image, components)
+    listed = scanned.get("/scan-results").json()
+    assert {row["imageId"]: components_of(row) for row in listed} == expected
+    put(scanned, "registry.example/a:1")
+    assert scanned.get(path_of("registry.example/a:1")).json()["report"] == bom()
+    assert {row["imageId"] for row in scanned.get("/scan-results").json()} == set(expected)
+
+
+def test_every_image_with_a_result_is_on_just_one_page(scanned):
+    for number in range(3):
+        put(scanned, f"registry.example/put:{number}")
+    url, seen = "/scan-results?limit=2&fields=imageId", []
+    while url:
+        answer = scanned.get(url)
+        seen += [row["imageId"] for row in answer.json()]
+        url = answer.links.get("next", {}).get("url")
+    assert sorted(seen) == [
+        "registry.example/a:1", "registry.example/b:1", *(f"registry.example/put:{number}" for number in range(3)),
+    ]  # fmt: skip
+
+
+def test_a_bom_that_is_gone_or_damaged_costs_only_its_own_image(scanned, caplog):
+    volume = scanned.app.state.service.volume
+    (volume.results("run-2") / BOM).write_text("{")
+    assert [row["imageId"] for row in scanned.get("/scan-results").json()] == ["registry.example/b:1"]
+    assert "registry.example/a:1" in caplog.text
+    assert scanned.get(path_of("registry.example/a:1")).status_code == 404
+    (volume.results("run-1") / BOM).unlink()
+    assert scanned.get("/scan-results").json() == []
 
 
 def test_the_same_again_changes_nothing(empty):
