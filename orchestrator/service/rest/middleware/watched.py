@@ -1,4 +1,4 @@
-"""How each request was answered, and how long that took, for whoever counts or logs it."""
+"""How each request was answered, and how long that took, for what counts or logs it."""
 
 from __future__ import annotations
 

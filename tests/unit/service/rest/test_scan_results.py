@@ -104,7 +104,7 @@ def components_of(row):
 
 
 def test_what_our_own_scans_found_is_the_result_of_an_image_for_which_nobody_put_one(scanned):
-    """Whoever hears of an image on `/subscribe` asks for its result, as clients of the source do."""
+    """Clients of the source hear of an image on `/subscribe`, and ask for its result then."""
     expected = {"registry.example/a:1": [("log4j-core", "2.14.1")], "registry.example/b:1": [("log4j-core", "2.14.0")]}
     for image, components in expected.items():
         answer = scanned.get(path_of(image))
