@@ -28,6 +28,7 @@ BESIDE = {
     "ServicePods": {"namespaces": ["a"]}, "EventRule": {"images": ["a"]},
     "JobTask": {"image": "a"}, "JobPlugin": {"image": f"a@sha256:{'0' * 64}"},
     "TaskVariables": {"secretRef": {"name": "a"}},
+    "SbomsSection": {"store": True},
     "Signer": {"issuer": "https://a.io", "identity": "a"},
     "AdmissionPolicy": {"name": "n", "images": ["a"], "authorities": [{"key": "a"}]},
 }  # fmt: skip

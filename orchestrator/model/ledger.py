@@ -15,15 +15,19 @@ class BomSource(Document, frozen=True):
     Attributes:
         bom: digest of the bill of materials, `sha256:<hex>`, that the result was matched from; empty for one that was
             scanned from the image itself, as those of earlier versions were.
-        made: when that bill of materials was made.
+        made: when that bill of materials was made; of one that came with the image, when it was stored.
         cataloguer: who made it, and in which version: `syft 1.18.0`.
+        signer: of one that came with the image, who signed it; empty for one that was made here.
     """
 
     bom: str
     made: Moment = ""
     cataloguer: str = ""
+    signer: str = ""
 
     def __str__(self) -> str:
+        if self.signer:
+            return f"the SBOM of {self.cataloguer} that came with the image, signed by {self.signer}"
         return f"the SBOM that {self.cataloguer or 'somebody'} made on {self.made or 'an unknown day'}"
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial as fixed
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import msgspec
 
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.inventory import collect
+from orchestrator.planning.attached import open_attached
 from orchestrator.planning.matrix import make_plan
 from orchestrator.planning.staleness import earlier_results
 from orchestrator.upkeep.reuse import without_downloads
@@ -71,17 +73,21 @@ def plan_run(
         entries = collect(config, catalog=catalog)
     if scans:
         entries = [msgspec.structs.replace(entry, scans=tuple(scans)) for entry in entries]
-    plan = make_plan(
-        config,
-        entries,
-        catalog,
-        run=run,
-        now=now,
-        venue=venue,
-        offline=offline,
-        history=earlier_results(config, now, volume) if only is None else {},
-        only=only,
-        partial=partial or bool(scans) or bool(config.selection),
-        lookup=fixed(find_sbom, Volume(volume or config.volume.path)) if config.sboms.store else None,
-    )
+    where = Volume(volume or config.volume.path)
+    looks_for_attached = config.sboms.store and config.sboms.attached.signers and not offline
+    with open_attached(config, where, run, now) if looks_for_attached else nullcontext() as attached:
+        plan = make_plan(
+            config,
+            entries,
+            catalog,
+            run=run,
+            now=now,
+            venue=venue,
+            offline=offline,
+            history=earlier_results(config, now, volume) if only is None else {},
+            only=only,
+            partial=partial or bool(scans) or bool(config.selection),
+            lookup=fixed(find_sbom, where) if config.sboms.store else None,
+            attached=attached,
+        )
     return without_downloads(plan) if offline else plan

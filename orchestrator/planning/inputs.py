@@ -5,7 +5,7 @@ from typing import Protocol
 import msgspec
 
 from orchestrator.errors import PermanentError, UsageError
-from orchestrator.model import Document, Image, Platform, StoredSbom, TargetKind
+from orchestrator.model import Document, Image, OnSbom, Platform, Scan, StoredSbom, Target, TargetKind
 
 
 class PlanError(UsageError):
@@ -98,6 +98,24 @@ class SbomLookup(Protocol):
 
         Raises:
             StoredSbomError: what is said of it there cannot be read, or is about another one.
+        """
+        ...
+
+
+class TakesAttached(Protocol):
+    """Finds SBOMs that came with images, to be used in place of our own; called from several threads at once."""
+
+    def __call__(self, target: Target, cataloguer: Scan, way: OnSbom, asked: str) -> StoredSbom | str:
+        """What can be used in place of an SBOM of our own, now stored.
+
+        Args:
+            target: an image.
+            cataloguer: whose SBOM is wanted.
+            way: how it will be read.
+            asked: the question that it answers (`orchestrator.catalog.question`).
+
+        Returns:
+            Why there is none, otherwise; empty where none came with the image.
         """
         ...
 

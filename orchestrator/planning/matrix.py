@@ -21,9 +21,9 @@ from orchestrator.net.allowance import Allowance
 from orchestrator.planning.batches import batches, common_sets, fits, total_bytes, wanted_by_images
 from orchestrator.planning.budget import make_budget, unique_bytes
 from orchestrator.planning.decisions import EVERY_SCAN, Decider
-from orchestrator.planning.inputs import Past, PlanError, RepositoryResolver, Resolver, SbomLookup
+from orchestrator.planning.inputs import Past, PlanError, RepositoryResolver, Resolver, SbomLookup, TakesAttached
 from orchestrator.planning.repositories import GitResolver, folders_of
-from orchestrator.planning.sboms import FromSboms
+from orchestrator.planning.sboms import FromSboms, OfTarget
 from orchestrator.planning.targets import Draft, finish, gather
 from orchestrator.planning.venue import Venue
 from orchestrator.scanners.pinning import require_digests_of
@@ -47,6 +47,7 @@ def make_plan(
     only: Container[tuple[str, str]] | None = None,
     partial: bool = False,
     lookup: SbomLookup | None = None,
+    attached: TakesAttached | None = None,
 ) -> Plan:
     """Make the plan of a run; the same input gives the same plan.
 
@@ -65,6 +66,7 @@ def make_plan(
         only: target ids and scans of the cells to plan; None for all of them.
         partial: whether the entries are only some of what is wanted; so it is with `only`.
         lookup: finds the SBOMs that are stored; None to scan every image itself.
+        attached: takes those that came with images where none is stored; None to look for none.
 
     Raises:
         PlanError: an unknown scan is asked for, or the volume's budget is exceeded and may not be split.
@@ -86,12 +88,11 @@ def make_plan(
     distrusted = rules_of(config)
     with AdmissionJudge(config, offline=offline) as judge:
         decide = Decider(config, catalog, history or {}, now, distrusted=distrusted, venue=venue, judge=judge)
-        sboms = FromSboms(config.sboms, catalog, lookup, now) if lookup and venue.reads_sboms else None
-        cells = tuple(
-            cell
-            for target, draft in zip(targets, drafts.values(), strict=True)
-            for cell in _decide(decide, sboms, target, draft, only)
-        )
+        sboms = FromSboms(config.sboms, catalog, lookup, now, attached) if lookup and venue.reads_sboms else None
+        decided = [
+            _decide(decide, sboms, target, draft, only) for target, draft in zip(targets, drafts.values(), strict=True)
+        ]
+    cells = tuple(sboms.decide(decided) if sboms else (cell for each in decided for cell in each.cells))
     if only is not None:
         left = {cell.target for cell in cells}
         targets = tuple(target for target in targets if target.id in left)
@@ -132,15 +133,13 @@ def make_plan(
 
 def _decide(
     decide: Decider, sboms: FromSboms | None, target: Target, draft: Draft, only: Container[tuple[str, str]] | None
-) -> Sequence[Cell]:
+) -> OfTarget:
     """The cells of a target that somebody asked for, and those that make the SBOMs which they could read."""
     scans = [scan for scan in sorted(draft.scans) if only is None or (target.id, scan) in only]
     cells = [decide(target, draft.scans[scan], draft.located.absent, scan) for scan in scans]
-    if sboms is None:
-        return cells
-    wanted = sboms.wanted({scan: draft.scans[scan] for scan in scans}, target.kind)
+    wanted = sboms.wanted({scan: draft.scans[scan] for scan in scans}, target.kind) if sboms else {}
     added = [decide(target, names, draft.located.absent, scan) for scan, names in wanted.items()]
-    return sboms.decide(target, cells, added)
+    return OfTarget(target, cells, added)
 
 
 def _sets_in_one_pod(

@@ -7,6 +7,7 @@ What an SBOM cannot answer (secrets, malware, files) is asked by scans without `
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,13 +19,29 @@ from orchestrator.model import Decision, TargetKind
 from orchestrator.volume.sboms import StoredSbomError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from orchestrator.config.sboms import SbomsSection
     from orchestrator.model import Cell, Name, OnSbom, Scan, StoredSbom, Target
-    from orchestrator.planning.inputs import SbomLookup
+    from orchestrator.planning.inputs import SbomLookup, TakesAttached
 
 NOT_STORED = "no SBOM of it is stored yet"
+#: Images of which attached SBOMs are looked for at the same time: one can take 200 MB while it is read.
+_PARALLEL = 4
+
+
+class OfTarget(NamedTuple):
+    """The cells of one target, before it is decided what they read.
+
+    Attributes:
+        target: the target.
+        cells: those that somebody asked for, as decided.
+        added: those of the cataloguers that nobody asked for; the ones that are not needed are left out.
+    """
+
+    target: Target
+    cells: Sequence[Cell]
+    added: Sequence[Cell]
 
 
 class _Answer(NamedTuple):
@@ -49,10 +66,19 @@ class FromSboms:
         catalog: the scans there are, by name.
         lookup: finds stored SBOMs.
         now: with a time zone.
+        attached: takes those that came with images; None to look for none.
     """
 
-    def __init__(self, config: SbomsSection, catalog: Mapping[str, Scan], lookup: SbomLookup, now: datetime) -> None:
+    def __init__(
+        self,
+        config: SbomsSection,
+        catalog: Mapping[str, Scan],
+        lookup: SbomLookup,
+        now: datetime,
+        attached: TakesAttached | None = None,
+    ) -> None:
         self._config = config
+        self._attached = attached
         self._catalog = catalog
         self._lookup = lookup
         self._now = now
@@ -68,14 +94,24 @@ class FromSboms:
                 known += [each for each in names if each not in known]
         return found
 
-    def decide(self, target: Target, cells: Sequence[Cell], added: Iterable[Cell]) -> list[Cell]:
-        """The cells of a target, each with what it reads, in the order of their scans.
+    def decide(self, targets: Iterable[OfTarget]) -> Iterator[Cell]:
+        """The cells of targets, each with what it reads; of a target in the order of their scans.
 
         Args:
-            target: the target.
-            cells: those that somebody asked for, as decided.
-            added: those of the cataloguers that nobody asked for; the ones that are not needed are left out.
+            targets: in the order in which their cells come.
         """
+        if self._attached is None:
+            for each in targets:
+                yield from self._decide(*each)
+            return
+        pool = ThreadPoolExecutor(max_workers=_PARALLEL, thread_name_prefix="attached")
+        try:
+            for cells in pool.map(lambda each: self._decide(*each), targets):
+                yield from cells
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _decide(self, target: Target, cells: Sequence[Cell], added: Iterable[Cell]) -> list[Cell]:
         makers = {cell.scan: cell for cell in added}
         answers: dict[str, _Answer] = {}
         found = []
@@ -86,7 +122,7 @@ class FromSboms:
                 continue
             answer = answers.get(way.scan)
             if answer is None:
-                answer = answers[way.scan] = self._look(target, way.scan)
+                answer = answers[way.scan] = self._look(target, way)
             found.append(self._decided(cell, answer, way, makers.get(way.scan)))
         for name, answer in answers.items():
             maker = makers.get(name)
@@ -94,13 +130,14 @@ class FromSboms:
                 found.append(msgspec.structs.replace(maker, decision=Decision.RUN, reason="", standing=""))
         return sorted(found, key=lambda cell: cell.scan)
 
-    def _look(self, target: Target, cataloguer: str) -> _Answer:
+    def _look(self, target: Target, way: OnSbom) -> _Answer:
+        asked = self._asked[way.scan]
         try:
-            sbom = self._lookup(target.digest, self._asked[cataloguer])
+            sbom = self._lookup(target.digest, asked)
         except StoredSbomError as error:
-            return _Answer(None, str(error), again=True)
+            return self._take(target, way, str(error))
         if sbom is None:
-            return _Answer(None, NOT_STORED, again=True)
+            return self._take(target, way, NOT_STORED)
         age = int((self._now - datetime.fromisoformat(sbom.source.made)).total_seconds())
         if age >= self._config.full_scan_after:
             limit = spell_duration(self._config.full_scan_after)
@@ -109,6 +146,15 @@ class FromSboms:
         if sbom.gaps:
             return _Answer(sbom, f"its stored SBOM is incomplete: {sbom.gaps[0]}", again=False)
         return _Answer(sbom, "", again=False)
+
+    def _take(self, target: Target, way: OnSbom, lacking: str) -> _Answer:
+        """What came with an image for which there is nothing of our own."""
+        cataloguer = self._catalog[way.scan]
+        found = self._attached(target, cataloguer, way, self._asked[way.scan]) if self._attached else ""
+        if isinstance(found, str):
+            why = f"{lacking}, and none that came with it is used: {found}" if found else lacking
+            return _Answer(None, why, again=True)
+        return _Answer(found, "", again=False)
 
     def _decided(self, cell: Cell, answer: _Answer, way: OnSbom, maker: Cell | None) -> Cell:
         wrong = answer.wrong or (_differs(answer.sbom, way) if answer.sbom else NOT_STORED)

@@ -100,8 +100,11 @@ class Cosigner:
             self.run(form.tool, "generate-key-pair")
         self._make(form, "sign", *form.words, reference)
         if form.attests:
-            words = ["--predicate", "provenance.json", "--type", "slsaprovenance1"]
-            self._make(form, "attest", *form.words, *words, reference)
+            self.attest(form, reference, "slsaprovenance1", "provenance.json")
+
+    def attest(self, form: CosignForm, reference: str, kind: str, file: str) -> None:
+        """Attest something of an image, named by its digest, which was signed before."""
+        self._make(form, "attest", *form.words, "--predicate", file, "--type", kind, reference)
 
     def _make(self, form: CosignForm, command: str, *words: str) -> None:
         who = ["--key", "cosign.key", "--tlog-upload=false"]

@@ -26,7 +26,7 @@ from orchestrator.images.registry.listing import Referrer, referrers_in
 from orchestrator.net.errors import NotFound, Unsupported, WrongBytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from orchestrator.images.manifests import Descriptor, Manifest
     from orchestrator.images.registry.client import RegistryClient
@@ -70,6 +70,7 @@ class Places:
 
     def __init__(self, client: RegistryClient, location: str, allowance: Allowance) -> None:
         self._client, self._location, self._allowance = client, location, allowance
+        self._listed: dict[str, list[tuple[str, tuple[Referrer, ...]]]] = {}
 
     def find(self, digest: str) -> Iterator[SignedDocument]:
         """Everything there is about an image, place by place: nothing is read that nobody asks for.
@@ -80,43 +81,86 @@ class Places:
         Raises:
             ImageError: the registry does not answer, or with something else than its specification says.
         """
-        name = digest.replace(":", "-")
-        listed = self._client.referrers(self._location, digest, allowance=self._allowance)
-        yield from self._referring("among its referrers", listed or ())
-        yield from self._referring("in the list at its tag", self._fallback(name))
+        for place, referrers in self.referring(digest):
+            yield from self._of_referrers(place, referrers)
         for suffix in _SUFFIXES:
-            yield from self._tagged(f"{name}{suffix}")
+            yield from self._tagged(f"{tag_of(digest)}{suffix}")
 
-    def _fallback(self, tag: str) -> tuple[Referrer, ...]:
-        """Referrers as clients keep them where the registry does not ("Referrers Tag Schema")."""
-        data = self._manifest(tag)
-        return () if data is None else referrers_in(data, origin=f"{self._location}: {tag}")
+    def referring(self, digest: str) -> Iterator[tuple[str, tuple[Referrer, ...]]]:
+        """What refers to an image, place by place, each read once.
 
-    def _referring(self, place: str, referrers: tuple[Referrer, ...] | list[Referrer]) -> Iterator[SignedDocument]:
-        wanted = [one for one in referrers if one.artifact_type.startswith((BUNDLE, _OLDER)) or not one.artifact_type]
-        for one in wanted[:MOST_DOCUMENTS]:
-            data = self._manifest(one.digest)
-            if data is not None:
-                yield from self._of_manifest(f"{one.digest[:_SHOWN]}… {place}", data)
-        if len(wanted) > MOST_DOCUMENTS:
-            yield SignedDocument(place, None, f"there are {len(wanted)}, of which {MOST_DOCUMENTS} were looked at")
+        Args:
+            digest: of its manifest or index.
 
-    def _tagged(self, tag: str) -> Iterator[SignedDocument]:
-        data = self._manifest(tag)
-        if data is not None:
-            yield from self._of_manifest(f"at its tag {tag[:_SHOWN]}…{tag[-4:]}", data)
+        Raises:
+            ImageError: as `find` does.
+        """
+        seen = self._listed.setdefault(digest, [])
+        yield from seen
+        if not seen:
+            listed = self._client.referrers(self._location, digest, allowance=self._allowance)
+            seen.append(("among its referrers", tuple(listed or ())))
+            yield seen[0]
+        if len(seen) == 1:
+            seen.append(("in the list at its tag", self._fallback(tag_of(digest))))
+            yield seen[1]
 
-    def _manifest(self, reference: str) -> bytes | None:
-        """A manifest; None where there is none."""
+    def manifest(self, reference: str) -> bytes | None:
+        """A manifest by its tag or digest; None where there is none.
+
+        Raises:
+            ImageError: as `find` does.
+        """
         try:
             return self._client.manifest(self._location, reference, allowance=self._allowance).data
         except NotFound:
             return None
 
+    def content(self, layer: Descriptor, place: str) -> bytes:
+        """A document that a manifest names.
+
+        Args:
+            layer: names it.
+            place: of the manifest, for messages.
+
+        Raises:
+            NotSignedError: it is too large, not there, or not what its digest promises.
+            ImageError: as `find` does.
+        """
+        try:
+            blob = layer.blob(place)
+        except Unsupported as error:
+            raise NotSignedError(str(error)) from error
+        if blob.size > MOST_BYTES:
+            raise NotSignedError(f"a document of {blob.size} bytes, {MOST_BYTES} are read at most")
+        try:
+            return self._client.blob(self._location, blob, allowance=self._allowance)
+        except (NotFound, WrongBytes) as error:
+            raise NotSignedError(str(error)) from error
+
+    def _fallback(self, tag: str) -> tuple[Referrer, ...]:
+        """Referrers as clients keep them where the registry does not ("Referrers Tag Schema")."""
+        data = self.manifest(tag)
+        return () if data is None else referrers_in(data, origin=f"{self._location}: {tag}")
+
+    def _of_referrers(self, place: str, referrers: Sequence[Referrer]) -> Iterator[SignedDocument]:
+        wanted = [one for one in referrers if one.artifact_type.startswith((BUNDLE, _OLDER)) or not one.artifact_type]
+        for one in wanted[:MOST_DOCUMENTS]:
+            data = self.manifest(one.digest)
+            if data is not None:
+                yield from self._of_manifest(f"{short(one.digest)} {place}", data)
+        if len(wanted) > MOST_DOCUMENTS:
+            yield SignedDocument(place, None, f"there are {len(wanted)}, of which {MOST_DOCUMENTS} were looked at")
+
+    def _tagged(self, tag: str) -> Iterator[SignedDocument]:
+        data = self.manifest(tag)
+        if data is not None:
+            yield from self._of_manifest(f"at its tag {short(tag)}{tag[-4:]}", data)
+
     def _of_manifest(self, place: str, data: bytes) -> Iterator[SignedDocument]:
         """What the layers of a manifest are."""
         try:
-            manifest = _read(data, place)
+            manifest = manifest_in(data, place)
         except NotSignedError as error:
             yield SignedDocument(place, None, str(error))
             return
@@ -130,20 +174,25 @@ class Places:
             yield SignedDocument(place, None, f"there are {len(layers)}, of which {MOST_DOCUMENTS} were looked at")
 
     def _form(self, layer: Descriptor, place: str) -> Form:
-        try:
-            blob = layer.blob(place)
-        except Unsupported as error:
-            raise NotSignedError(str(error)) from error
-        if blob.size > MOST_BYTES:
-            raise NotSignedError(f"a document of {blob.size} bytes, {MOST_BYTES} are read at most")
-        try:
-            data = self._client.blob(self._location, blob, allowance=self._allowance)
-        except (NotFound, WrongBytes) as error:
-            raise NotSignedError(str(error)) from error
-        return _FORMS[layer.media_type](data, layer.annotations or {})
+        return _FORMS[layer.media_type](self.content(layer, place), layer.annotations or {})
 
 
-def _read(data: bytes, place: str) -> Manifest:
+def short(digest: str) -> str:
+    """A digest as messages have it."""
+    return f"{digest[:_SHOWN]}…"
+
+
+def tag_of(digest: str) -> str:
+    """The tag at which clients keep what is about an image, where the registry lists no referrers."""
+    return digest.replace(":", "-")
+
+
+def manifest_in(data: bytes, place: str) -> Manifest:
+    """A manifest that was found at a place.
+
+    Raises:
+        NotSignedError: it is none.
+    """
     try:
         return read_manifest(data, origin=place)
     except Unsupported as error:

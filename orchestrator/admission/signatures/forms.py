@@ -26,7 +26,7 @@ MOST_BYTES: Final = 16 * 1024 * 1024
 MOST_SIMPLE: Final = 64 * 1024
 
 _SIGNED_TYPES = frozenset({"cosign container image signature", "atomic container signature"})
-_IN_TOTO = "application/vnd.in-toto+json"
+IN_TOTO: Final = "application/vnd.in-toto+json"
 _STATEMENTS = frozenset({"https://in-toto.io/Statement/v0.1", "https://in-toto.io/Statement/v1"})
 _SIGNATURE = "dev.cosignproject.cosign/signature"
 _CERTIFICATE = "dev.sigstore.cosign/certificate"
@@ -45,10 +45,12 @@ class SignedStatement(NamedTuple):
     Attributes:
         digests: of the images that it is about.
         predicate_type: of an attestation; empty for a signature.
+        predicate: what it attests, as it stands there in JSON; empty for a signature.
     """
 
     digests: frozenset[str]
     predicate_type: str = ""
+    predicate: bytes = b""
 
 
 class Simple(NamedTuple):
@@ -157,6 +159,10 @@ class _Statement(msgspec.Struct, frozen=True, rename="camel"):
     predicate: Any = None
 
 
+class _Attesting(msgspec.Struct, frozen=True):
+    predicate: msgspec.Raw = msgspec.Raw()
+
+
 def simple(payload: bytes, annotations: Mapping[str, str]) -> Simple:
     """A layer of a manifest of signatures.
 
@@ -212,7 +218,7 @@ def said(payload_type: str, payload: bytes) -> SignedStatement:
     Raises:
         NotSignedError: it is none about something with a digest.
     """
-    if payload_type != _IN_TOTO:
+    if payload_type != IN_TOTO:
         raise NotSignedError(f"what is signed is of type {payload_type[:80]!r}, not an in-toto statement")
     found = _decode(payload, _Statement, "the statement")
     if found.type not in _STATEMENTS:
@@ -221,7 +227,20 @@ def said(payload_type: str, payload: bytes) -> SignedStatement:
     if len(subjects) > _MOST_SUBJECTS:
         raise NotSignedError(f"a statement about more than {_MOST_SUBJECTS} things")
     digests = frozenset(f"{name}:{value}" for each in subjects for name, value in (each.digest or {}).items())
-    return SignedStatement(digests, "" if found.predicate_type == SIGNED else found.predicate_type)
+    if found.predicate_type == SIGNED:
+        return SignedStatement(digests)
+    predicate = msgspec.json.decode(payload, type=_Attesting).predicate
+    return SignedStatement(digests, found.predicate_type, bytes(predicate))
+
+
+def claimed_type(form: Simple | Enveloped | Bundled) -> str:
+    """The type of the attestation that a document says it is, no matter who wrote it; empty for any other document."""
+    if isinstance(form, Simple):
+        return ""
+    try:
+        return said(form.envelope.payload_type, form.envelope.payload).predicate_type
+    except NotSignedError:
+        return ""
 
 
 def _checked(envelope: Envelope) -> Envelope:

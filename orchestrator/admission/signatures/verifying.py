@@ -18,7 +18,7 @@ from orchestrator.admission.signatures.keyless import KeylessVerifier, TrustRoot
 from orchestrator.model.signing import is_pem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from orchestrator.admission.signatures.finding import Form, SignedDocument
     from orchestrator.admission.signatures.keys import PublicKey
@@ -36,10 +36,12 @@ class Signed(NamedTuple):
     Attributes:
         by: who.
         place: where that lies.
+        statement: what it was.
     """
 
     by: Signer
     place: str
+    statement: SignedStatement
 
 
 class Unsigned(NamedTuple):
@@ -89,21 +91,40 @@ class Signers:
             ImageError: as `Places.find` does.
         """
         why: dict[str, None] = {}
-        count = 0
+        looked_at: list[SignedDocument] = []
+        for answer in self.each(_noted(found, looked_at), signers, digest, predicate_type=predicate_type):
+            if isinstance(answer, Signed):
+                return answer
+            why[answer] = None
+        return Unsigned(len(looked_at), tuple(why)[:_MOST_REASONS])
+
+    def each(
+        self, found: Iterable[SignedDocument], signers: Sequence[Signer], digest: str, *, predicate_type: str
+    ) -> Iterator[Signed | str]:
+        """What the signers say about an image, document by document; why others do not count.
+
+        Args:
+            found: as for `find`.
+            signers: who counts.
+            digest: of the image.
+            predicate_type: of the attestations that are wanted; empty for signatures.
+
+        Raises:
+            As `find` does.
+        """
         for each in found:
-            count += 1
             if each.form is None:
-                why[f"{each.place}: {each.wrong}"[:_LONGEST]] = None
+                yield f"{each.place}: {each.wrong}"[:_LONGEST]
                 continue
             for signer in signers:
                 try:
                     told = self._said(each.form, signer)
                     _check(told, digest, predicate_type)
                 except NotSignedError as error:
-                    why[f"{each.place}: {error} ({signer})"[:_LONGEST]] = None
+                    yield f"{each.place}: {error} ({signer})"[:_LONGEST]
                 else:
-                    return Signed(signer, each.place)
-        return Unsigned(count, tuple(why)[:_MOST_REASONS])
+                    yield Signed(signer, each.place, told)
+                    break
 
     def check(self, signers: Iterable[Signer]) -> None:
         """Read the keys and roots of signers.
@@ -160,6 +181,12 @@ class Signers:
             data = None if root is None else _read(self._folder / Path(root).expanduser())
             self._roots[root] = KeylessVerifier(data, root or "the roots of the public Sigstore")
         return self._roots[root]
+
+
+def _noted(found: Iterable[SignedDocument], seen: list[SignedDocument]) -> Iterator[SignedDocument]:
+    for each in found:
+        seen.append(each)
+        yield each
 
 
 def _check(told: SignedStatement, digest: str, predicate_type: str) -> None:

@@ -28,7 +28,8 @@ RULES = ("policy.feeds", "argo.scheduler.storeSecret", "schedule.retry.first", "
          "ignore[0].reason: say why", "auth.oidc.roles: names no", "auth.oidc.issuer: must begin",
          "actions[0].tasks[0].with: ", "actions[0].tasks[0].cmd: the first", "actions[0].tasks[0].resources: is empty",
          "resources: is empty", "actions[0].tasks[0].networkPolicy.egress[0]: give", "inputs.kk: ",
-         *(f"{place}{below}" for place in ("signers[0]", "admission.policies[0].authorities[0]")
+         *(f"{place}{below}"
+           for place in ("signers[0]", "sboms.attached.signers[0]", "admission.policies[0].authorities[0]")
            for below in (": it names", ": anybody", ".issuer: a key", ".identityGlob: ")),
          "admission.policies[0].attestations: they are")  # fmt: skip
 #: Kinds of which a schema knows only the form.

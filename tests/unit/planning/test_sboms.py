@@ -148,3 +148,35 @@ def test_an_image_that_is_too_large_to_pull_is_answered_all_the_same():
     keys = {"volume": {"budget": 1}}
     made = cells(plan("dependency", "secrets", lookup=lambda *_: stored(), keys=keys))
     assert made["dependency"].decision is Decision.RUN
+
+
+def test_one_that_came_with_the_image_is_used_like_our_own_and_any_other_is_said():
+    asked = []
+
+    def attached(answer):
+        def take(*question):
+            asked.append(question)
+            return answer
+
+        return take
+
+    taken = plan(attached=attached(stored()), names=(UBUNTU, CENTOS))
+    assert {cell.scan for cell in taken.cells} == {"dependency"}
+    assert [cell.source for cell in taken.cells] == [stored().source] * 2
+    assert [cell.target for cell in taken.cells] == [target.id for target in taken.targets]
+    assert [question[1:] for question in asked] == [(MAKER, READER.sbom, ASKED)] * 2
+    refused = cells(plan(attached=attached("signed by nobody")))
+    assert set(refused) == {"dependency", "packages"}
+    assert "stored yet, and none that came with it is used: signed by nobody" in refused["dependency"].unmatched
+    assert cells(plan(attached=attached("")))["dependency"].unmatched == cells(plan())["dependency"].unmatched
+
+
+def test_nobody_looks_for_others_where_there_is_one_of_ours():
+    def attached(*_):
+        raise AssertionError
+
+    assert cells(plan(lookup=lambda *_: stored(), attached=attached))["dependency"].source is not None
+    assert (
+        "fullScanAfter"
+        in cells(plan(lookup=lambda *_: stored(age=40 * 86400), attached=attached))["dependency"].unmatched
+    )

@@ -3,154 +3,26 @@
 With the real Trivy, the real Grype, and the Syft that it is made with, on real packages.
 """
 
-import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
-import pytest
 
-from orchestrator.api.plan import load_config, make_plan, read_findings
-from orchestrator.api.run import run
+from orchestrator.api.plan import make_plan
 from orchestrator.config.loading import Config
-from orchestrator.model import Ledger, LedgerRow, Plan, StoredSbom
+from orchestrator.model import StoredSbom
 from orchestrator.model.documents import encode, read
 from orchestrator.model.plan import matched, pending
-from tests.cluster import databases as written
 from tests.integration.command import scanmatrix
-from tests.tools import find, require, samples
-from tests.tools.images import Image, layer
-from tests.tools.mirror import Mirror, mirror
+from tests.integration.sboms.runs import documents, found, ids_of, rows, rows_of, scanned
+from tests.tools.images import Image
 from tests.tools.proxy import Proxy
-from tests.tools.servers import Registry
 
 #: The scans that read SBOMs, each with the one that makes them.
 BY_SBOM = {"dependency": "packages", "general": "packages-trivy"}
-#: What is compared of a finding: everything but which run it was.
-OWN = ["target", "scan", "kind", "id", "package", "version", "purl", "location", "severity", "fixed_version", "aliases"]
-
-
-@pytest.fixture(scope="module")
-def grype_mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
-    """A mirror with the real Grype's real database."""
-    with mirror() as served:
-        served.files = files_of(written.grype(tmp_path_factory.mktemp("mirror")))
-        yield served
-
-
-def files_of(root: Path) -> dict[str, bytes]:
-    """What lies below a folder, as a mirror serves it."""
-    return {f"/{path.relative_to(root)}": path.read_bytes() for path in root.rglob("*") if path.is_file()}
-
-
-@pytest.fixture
-def renew(grype_mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """The mirror serves the database of a day before; call this for today's."""
-    monkeypatch.setattr(grype_mirror, "files", files_of(written.grype(tmp_path / "yesterday", known=1)))
-    return lambda: monkeypatch.setattr(grype_mirror, "files", files_of(written.grype(tmp_path / "today")))
-
-
-@pytest.fixture(scope="module")
-def scanners(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A PATH with both programs, the cataloguer under its own name."""
-    grype, syft = find("grype"), find("syft-of-grype")
-    if grype is None or syft is None:
-        pytest.skip("grype takes minutes to build; get both by: python -m tests.tools --all")
-    folder = tmp_path_factory.mktemp("scanners")
-    (folder / "syft").symlink_to(syft)
-    (folder / "grype").symlink_to(grype)
-    (folder / "trivy").symlink_to(require("trivy"))
-    return f"{folder}:{os.environ['PATH']}"
-
-
-@pytest.fixture(scope="module")
-def trivy_database(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A folder with the real Trivy's real databases."""
-    folder = tmp_path_factory.mktemp("trivy")
-    written.trivy(folder)
-    return str(folder)
-
-
-@pytest.fixture
-def configured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scanners: str, grype_mirror: Mirror, trivy_database: str
-) -> Callable[..., Config]:
-    """A configuration for a folder of its own; its keys as YAML has them."""
-    monkeypatch.setenv("PATH", scanners)
-    monkeypatch.chdir(tmp_path)
-
-    def make(*images: str, **keys: object) -> Config:
-        plain = {
-            "targets": [{"image": image} for image in images],
-            "scans": {
-                "default": ["dependency"],
-                "parameters": {"dependency": {"databaseUrl": f"{grype_mirror.url}/databases"}},
-            },
-            "databases": {"paths": {"general": trivy_database, "packages-trivy": trivy_database}},
-            "sboms": {"store": True},
-            "limits": {"retries": 0},
-            "volume": {"path": "pv"},
-        }
-        file = tmp_path / "scanmatrix.yaml"
-        file.write_text(json.dumps(plain | keys))
-        return load_config(file)
-
-    return make
-
-
-@pytest.fixture
-def images(proxy: Proxy, registry: Registry, repository: str, java_tool: Image) -> dict[str, Image]:
-    """Images of several ecosystems in the real registry, behind a proxy that counts; by their names."""
-    version = layer({"etc/debian_version": "12.5\n"})  # without it Trivy does not know a Debian
-    found = {
-        "java": Image.build([*java_tool.layers, version]),
-        "debian": Image.build([samples.distribution(), version]),
-        "unknown": samples.old(),
-        "none": samples.distroless(),
-    }
-    for name, image in found.items():
-        registry.push(f"{repository}/{name}:1", image)
-    return {f"{proxy.host}/{repository}/{name}:1": image for name, image in found.items()}
-
-
-def rows(ledger: Ledger, scan: str = "dependency") -> dict[str, LedgerRow]:
-    """The rows of a scan by the last part of their target's name."""
-    return {row.references[0].rpartition("/")[2]: row for row in ledger.rows if row.scan == scan}
-
-
-def ids_of(config: Config) -> set[str]:
-    """What the newest run found."""
-    return set(read_findings(config, newest_run(config))["id"])
-
-
-def rows_of(config: Config) -> list[LedgerRow]:
-    """The rows of the newest run."""
-    return list(read(config.volume.path / "results" / newest_run(config) / "ledger.json", Ledger).rows)
-
-
-def newest_run(config: Config) -> str:
-    """The newest run."""
-    results = (config.volume.path / "results").iterdir()
-    return max(results, key=lambda path: (path / "ledger.json").stat().st_mtime).name
-
-
-def scanned(config: Config) -> tuple[Plan, Ledger]:
-    plan = make_plan(config)
-    return plan, run(plan, config)
-
-
-def found(config: Config, ledger: Ledger) -> set[tuple[object, ...]]:
-    """What a run found, whatever run it was."""
-    frame = read_findings(config, ledger.run)
-    columns = [name for name in OWN if name in frame.columns]
-    return {tuple(map(str, row)) for row in frame[columns].itertuples(index=False)}
-
-
-def documents(tmp_path: Path) -> list[Path]:
-    return sorted((tmp_path / "pv" / "sboms").glob("*/*.json"))
 
 
 def test_the_second_run_pulls_nothing_and_finds_the_same(
