@@ -53,7 +53,8 @@ class ImageReport(NamedTuple):
 def put_result(config: Config, image: str, report: bytes, *, by: str, owner: str = "") -> Put:
     """Make a CycloneDX document the result of an image; the same one again changes nothing.
 
-    Its run has the files of any other but the BOM and `report.html`, which are made when somebody asks for them.
+    Its run has the files of any other but the BOM and `report.html`, which are made when somebody asks for them, and
+    the CSV, which `export csv` makes.
 
     Args:
         config: names the volume and the store.

@@ -28,7 +28,7 @@ from orchestrator.findings.cyclonedx_ratings import GivenRating, RatingSource, b
 from orchestrator.findings.decoding import by_scanner, decode_json, other_ids, title
 from orchestrator.findings.interface import MOST_MEMORY, Report, ReportError
 from orchestrator.findings.markup import looks_like_xml
-from orchestrator.kit.json_bounds import memory_of
+from orchestrator.kit.json_bounds import memory_of, most_memory_of
 from orchestrator.kit.quantities import spell_size
 from orchestrator.kit.steady import steady
 from orchestrator.model import Finding, Suppressed, VexStatus
@@ -85,7 +85,7 @@ class ReadDocument(NamedTuple):
     Attributes:
         parts: of it, typed.
         bom: the whole, as JSON has it; None where it was not asked for.
-        memory: that it needs, bytes.
+        memory: that it needs, bytes; 0 where it is not kept as a whole and was too short to be refused.
     """
 
     parts: CycloneDxDocument
@@ -134,7 +134,8 @@ def read_parts(data: bytes) -> ReadDocument:
     Raises:
         ReportError: it is no CycloneDX document, or takes too much memory.
     """
-    memory = _bounded(memory_of(data))
+    # Refused are those of which a BOM could not be made later; most are too short for that, whatever is in them.
+    memory = _bounded(memory_of(data)) if most_memory_of(len(data)) > MOST_MEMORY else 0
     return ReadDocument(decode_json(data, CycloneDxDocument, what="a CycloneDX document"), None, memory)
 
 
@@ -176,25 +177,25 @@ def _inventory(document: CycloneDxDocument) -> Inventory[ListedComponent]:
     subject = document.metadata.component if document.metadata else None
     inside = subject.components if subject else None
     waiting = [*(document.components or ()), *(document.services or ()), *([subject] if subject else ())]
-    found = []
-    while waiting and document.vulnerabilities:
-        component = waiting.pop()
-        ref = component.bom_ref or component.purl or ""
-        found.append((ref, component))
-        waiting += component.components or ()
+    found = [(each.bom_ref or each.purl or "", each) for each in _flat(waiting)] if document.vulnerabilities else []
     return Inventory(found, package_of, lists_packages=bool(document.components or inside))
 
 
 def _count(document: CycloneDxDocument) -> int:
     """Number of its components, as `Report.components` counts those of a BOM."""
     subject = document.metadata.component if document.metadata else None
-    waiting = [*(document.components or ()), *((subject.components or ()) if subject else ())]
-    count = len(waiting)
+    return len(_flat([*(document.components or ()), *((subject.components or ()) if subject else ())]))
+
+
+def _flat(waiting: list[ListedComponent]) -> list[ListedComponent]:
+    """Components and all that are nested in them, the last ones first; the list is used up."""
+    if not any(each.components for each in waiting):
+        return waiting[::-1]
+    found = []
     while waiting:
-        if inside := waiting.pop().components:
-            count += len(inside)
-            waiting += inside
-    return count
+        found.append(component := waiting.pop())
+        waiting += component.components or ()
+    return found
 
 
 def _linked(bom: dict[str, Any], inventory: Inventory[ListedComponent]) -> dict[str, Any]:

@@ -19,6 +19,11 @@ def memory_of(data: bytes) -> int:
     return int(_BYTE * len(data)) + _CONTAINER * containers + _VALUE * data.count(b",")
 
 
+def most_memory_of(length: int) -> int:
+    """What `memory_of` gives at most for a document of this many bytes, whatever is in it."""
+    return int(_BYTE * length) + _CONTAINER * length
+
+
 class ForeignJsonError(PermanentError):
     """JSON of an image, a registry or a scanner that is not what it claims, or that two readers could read as two."""
 

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from orchestrator.results.cells import ReadReport
     from orchestrator.volume.layout import Volume
 
-#: Tables of a run.
-TABLES = ("findings.parquet", "findings.csv", "merged.parquet", "merged.csv")
+#: Tables of a run, and the same for spreadsheets.
+TABLES, SHEETS = ("findings.parquet", "merged.parquet"), ("findings.csv", "merged.csv")
+#: What is made of results that were put only when somebody asks for it.
+LATER = (*SHEETS, BOM, "report.html")
 #: What a run has beside its ledger and its summary.
-FILES = (*TABLES, BOM, "report.html")
+FILES = (*TABLES, *LATER)
 
 
 class NotOnVolume(NamedTuple):

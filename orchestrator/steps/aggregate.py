@@ -25,7 +25,7 @@ from orchestrator.results.bom import BOM
 from orchestrator.results.coverage import coverage_in
 from orchestrator.results.naming import remarks
 from orchestrator.results.run import RunResults
-from orchestrator.steps.account import FILES, TABLES, NotOnVolume, account, ledger_of, write_ledger
+from orchestrator.steps.account import LATER, SHEETS, TABLES, NotOnVolume, account, ledger_of, write_ledger
 from orchestrator.steps.attempt import attempt
 from orchestrator.upkeep.leftovers import clear_unfinished
 from orchestrator.upkeep.room import FULL, clear, spend
@@ -68,7 +68,7 @@ def aggregate(
         notes: what else a reader of the summary should know, a sentence each.
         unrecorded: why cells failed whose records could not be written, by target id and scan.
         reports: those on the volume that the caller has read, by target id and scan; they are used up.
-        whole: False to make no BOM and no `report.html` until somebody asks (`orchestrator.api.files`).
+        whole: False to make no BOM, no `report.html` and no CSV until somebody asks (`orchestrator.api.files`).
 
     Returns:
         The ledger, with the verdict of the plan's policy.
@@ -134,7 +134,7 @@ def _aggregate(plan: Plan, volume: Volume, told: NotOnVolume, *, whole: bool) ->
         if whole:
             notes += _write_report(RunResults(volume, plan.run, ledger), folder / "report.html")
         else:
-            for name in FILES[len(TABLES) :]:
+            for name in LATER:
                 remove_quietly(folder / name)  # one of an earlier call would be about other results
         write_ledger(volume, ledger, severities, notes)
     return ledger
@@ -154,9 +154,9 @@ def _write_tables(
     folder = volume.results(plan.run)
     with ExitStack() as stack:
         # The folder is made durable when the summary is written, which is before the ledger.
-        parquet, csv, merged_parquet, merged_csv = (
-            stack.enter_context(atomic_file(folder / name, last=False)) for name in TABLES
-        )
+        parquet, merged_parquet = (stack.enter_context(atomic_file(folder / name, last=False)) for name in TABLES)
+        sheets = [stack.enter_context(atomic_file(folder / name, last=False)) for name in SHEETS if bom is not None]
+        csv, merged_csv = sheets or (None, None)
         table = stack.enter_context(FindingsWriter(plan.run, parquet, csv))
         merged = stack.enter_context(MergedWriter(plan.run, merged_parquet, merged_csv))
         writer = None

@@ -270,9 +270,10 @@ class StoreDatabase:
 
         def attempt() -> T:
             with translated(self._url), writing_alone(self._engine, patience=self._patience) as connection:
-                if not migration.revision(connection):
+                if migration.revision(connection):
+                    migration.check(connection)
+                else:
                     migration.migrate(connection)
-                migration.check(connection)
                 connection.rollback()
                 return action(connection)
 

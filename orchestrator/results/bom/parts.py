@@ -7,6 +7,7 @@ list together but that no two are the same: so those that could be are checked t
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 # Items that are checked together: no more than a processor has at hand.
 _AT_ONCE = 128
-# What two items have alike that are the same.
+# What two items have alike that are the same: for each list what nearly all have, and hardly two alike; for the others
+# what else tells them.
+_OWN = {"components": "bom-ref", "dependencies": "ref", "vulnerabilities": "id"}
 _TELLING = ("bom-ref", "ref", "id", "name", "version", "purl")
 _pieces_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _items_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -49,17 +52,29 @@ def is_valid_by_parts(data: bytes) -> bool:
 
 def _are_valid(valid: Draft7Validator, least: dict[str, Any], name: str, items: Sequence[msgspec.Raw]) -> bool:
     """Whether the items of a list are valid, each by itself and no two the same; `least` is what a document has."""
-    known: dict[tuple[str | None, ...], int] = {}
+    known: dict[Any, int] = {}
     alike: set[int] = set()
     for begin in range(0, len(items), _AT_ONCE):
         part = _decoded(items[begin : begin + _AT_ONCE])
         if not valid.is_valid(least | {name: part}):
             return False
-        for number, item in enumerate(part, begin):
-            told = tuple([value if isinstance(value := item.get(key), str) else None for key in _TELLING])
-            if (first := known.setdefault(told, number)) != number:
-                alike |= {first, number}
+        told = _told(part, _OWN[name])
+        new = dict(zip(told, range(begin, begin + len(part)), strict=True))
+        if len(new) < len(part) or not known.keys().isdisjoint(new):
+            for number, each in enumerate(told, begin):
+                if (first := known.setdefault(each, number)) != number:
+                    alike |= {first, number}
+        else:
+            known |= new
     return not alike or valid.is_valid(least | {name: _decoded([items[number] for number in sorted(alike)])})
+
+
+def _told(part: Sequence[dict[str, Any]], own: str) -> list[Any]:
+    """Something of each item of a valid list that two which are the same have alike; `own` is what most have."""
+    try:
+        return list(map(itemgetter(own), part))
+    except KeyError:
+        return [item[own] if own in item else tuple(map(item.get, _TELLING)) for item in part]
 
 
 def _decoded(items: Sequence[msgspec.Raw]) -> list[Any]:

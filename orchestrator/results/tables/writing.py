@@ -46,13 +46,13 @@ _Piece: TypeAlias = pa.Array | _Same
 
 
 class _Writer:
-    """Writes rows to two open files; a context manager, because the files are whole only when it ends.
+    """Writes rows to one or two open files; a context manager, because the files are whole only when it ends.
 
     Arrow spells and compresses a row group in a thread of its own, while the next one gathers: it needs Python hardly
     ever meanwhile. There is at most one such group, and what goes wrong with it is raised where the next one is ready.
     """
 
-    def __init__(self, row: type[Document], run: str, parquet: BinaryIO, csv: BinaryIO) -> None:
+    def __init__(self, row: type[Document], run: str, parquet: BinaryIO, csv: BinaryIO | None) -> None:
         columns = [(column, column.path[0], column.path[1:]) for column in columns_of(row)]
         #: What is the same in all rows of a target or cell, and what belongs to the finding.
         self._common = [first for _, first, rest in columns if not rest]
@@ -63,7 +63,7 @@ class _Writer:
         self._common_schema = pa.schema([self._schema.field(column.name) for column, _, rest in columns if not rest])
         self._parquet = pq.ParquetWriter(parquet, self._schema, compression="zstd")
         self._csv_schema = csv_schema(self._schema)
-        self._csv = CSVWriter(csv, self._csv_schema)
+        self._csv = None if csv is None else CSVWriter(csv, self._csv_schema)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tables")
         self._writing: Future[None] | None = None
         #: What has gathered: of each column that belongs to the findings its pieces, and what those of each piece
@@ -87,7 +87,8 @@ class _Writer:
                 self._wait()
         finally:
             self._thread.shutdown()
-            self._csv.close()
+            if self._csv is not None:
+                self._csv.close()
             self._parquet.close()
 
     def rest_on(self, coverage: Coverage) -> None:
@@ -155,6 +156,8 @@ class _Writer:
         rows = _repeated(lengths)
         repeated = common.take(rows)
         self._parquet.write_table(_joined(self._schema, own, repeated))
+        if self._csv is None:
+            return
         spelt = for_csv(common)
         changed = [name for name in spelt.column_names if not spelt[name].equals(common[name])]
         spelt = repeated.drop_columns(changed), spelt.select(changed).take(rows)
@@ -187,7 +190,7 @@ def _repeated(lengths: Sequence[int]) -> pa.Array:
 class FindingsWriter(_Writer):
     """Writes findings as the scanners report them."""
 
-    def __init__(self, run: str, parquet: BinaryIO, csv: BinaryIO) -> None:
+    def __init__(self, run: str, parquet: BinaryIO, csv: BinaryIO | None) -> None:
         super().__init__(FindingRow, run, parquet, csv)
 
     def add(self, row: LedgerRow, findings: Sequence[Finding], size: int) -> None:
@@ -207,7 +210,7 @@ class FindingsWriter(_Writer):
 class MergedWriter(_Writer):
     """Writes merged findings."""
 
-    def __init__(self, run: str, parquet: BinaryIO, csv: BinaryIO) -> None:
+    def __init__(self, run: str, parquet: BinaryIO, csv: BinaryIO | None) -> None:
         super().__init__(MergedRow, run, parquet, csv)
 
     def add(self, row: LedgerRow, findings: Sequence[MergedFinding]) -> None:

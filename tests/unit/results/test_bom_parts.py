@@ -31,6 +31,13 @@ DOCUMENTS = {
     "with an unknown property": document(strange=1),
     "the same component twice, far apart": document(components=[*document()["components"], component(0)]),
     "alike components": document(components=[component(0, hashes=[HASH]), *document()["components"][1:], component(0)]),
+    "the same component twice, one among some without a reference": document(
+        components=[{"type": "library", "name": "a"}, *document()["components"], component(0)]
+    ),
+    "a component without a reference twice": document(
+        components=[{"type": "library", "name": "a"}, *document()["components"], {"name": "a", "type": "library"}]
+    ),
+    "different components with one reference": document(components=[component(0), component(0, version="2")]),
     "numbers that are equal": document(
         vulnerabilities=[{"id": "a", "ratings": [{"score": score}]} for score in (1, 1.0)]
     ),

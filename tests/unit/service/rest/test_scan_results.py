@@ -161,6 +161,10 @@ def test_it_is_in_searches_policy_and_exports_like_any_other(empty, tmp_path):
     assert ledger.verdict.remark
     written = export(config, run, "csv", to=str(tmp_path / "out.csv"))
     assert "CVE-2024-0727" in (tmp_path / "out.csv").read_text(), written
+    sheet = empty.app.state.service.volume.results(run) / "merged.csv"
+    assert not sheet.exists()  # until somebody asks for it
+    assert export(config, run, "csv") == str(sheet)
+    assert sheet.read_bytes() == (tmp_path / "out.csv").read_bytes()
 
 
 def test_its_html_report_is_made_when_somebody_asks_for_it(empty):
