@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+from orchestrator.kit.remembering import SPELLINGS
 from orchestrator.packages.identity import canonical
 
 #: Type of the package URL and its fixed namespace, by the ecosystem's name without its release.
@@ -46,14 +47,14 @@ _DIVIDERS = {"maven": ":", "golang": "/", "npm": "/", "composer": "/", "swift": 
 _DISTRIBUTIONS = frozenset({"apk", "deb", "rpm"})
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=SPELLINGS)
 def is_same(ecosystem: str, name: str, other: str) -> bool:
     """Whether two names of an ecosystem are one package: databases write `Pillow`, and scanners `pillow`."""
     keys = {canonical(package_url(ecosystem, each, ""), each, "").key for each in (name, other)}
     return name == other or len(keys) == 1
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=SPELLINGS)
 def package_url(ecosystem: str, name: str, version: str) -> str:
     """The package URL of a package.
 

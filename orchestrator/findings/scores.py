@@ -5,13 +5,14 @@ Specifications: CVSS 2.0, 3.0, 3.1 and 4.0 of FIRST (https://www.first.org/cvss/
 
 from functools import lru_cache
 
+from orchestrator.kit.remembering import SPELLINGS
 from orchestrator.model import Cvss
 
 # The longest vector there is, CVSS 4.0 with every metric, has about 200 characters.
 _LONGEST = 400
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=SPELLINGS)
 def cvss_of(vector: str, version: str = "") -> Cvss | None:
     """The rating that a vector stands for.
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import threading
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _SELDOM = (2_000_000, 50, 50)
 _SERVING = (50_000, 20, 20)
@@ -67,3 +69,20 @@ def collected_as_served() -> Iterator[None]:
         yield
     finally:
         _serving.end()
+
+
+def give_back() -> None:
+    """Free what is garbage by now, and give the system what is free between what is used: for what runs on for days.
+
+    It takes some milliseconds. Without it the statements of SQLAlchemy, which are cycles, and the gaps that the C
+    library leaves between pieces of many sizes (half of what it has) grew from hour to hour.
+    """
+    gc.collect()
+    if (trim := _trimming()) is not None:
+        trim(0)
+
+
+@cache
+def _trimming() -> Callable[[int], object] | None:
+    """`malloc_trim` of glibc; None where there is another C library."""
+    return getattr(ctypes.CDLL(None), "malloc_trim", None)

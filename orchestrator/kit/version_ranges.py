@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+from orchestrator.kit.remembering import SPELLINGS
 from orchestrator.kit.version_order import LONGEST, UNREADABLE, class_of
 
 _MOST_CONSTRAINTS = 1000
@@ -53,7 +54,7 @@ def constraints_of(text: str) -> tuple[Constraint, ...]:
     return found.constraints
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=SPELLINGS)
 def in_range(text: str, version: str, ecosystem: str = "") -> bool | None:
     """Whether a version is in a range.
 
@@ -193,7 +194,7 @@ def _generic_order(ecosystem: str, versions: list[str]) -> str:
     return "rpm" if all(map(_NUMBERS.fullmatch, versions)) else ""
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=SPELLINGS)
 def _value(scheme: str, version: str) -> Any:
     """A version to compare by.
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
+from orchestrator.kit.remembering import SPELLINGS
 from orchestrator.kit.version_order import LONGEST, UNREADABLE, class_of
 from orchestrator.packages.ecosystems import WITH_EPOCH
 
@@ -79,7 +80,7 @@ def _best_fix(ecosystem: str, installed: str, fixes: tuple[str, ...]) -> str:
     return best
 
 
-_cached_best_fix = lru_cache(maxsize=1 << 16)(_best_fix)
+_cached_best_fix = lru_cache(maxsize=SPELLINGS)(_best_fix)
 
 
 def _denied(part: str) -> bool:

@@ -22,6 +22,7 @@ from urllib.parse import quote, unquote
 
 from packageurl import PackageURL
 
+from orchestrator.kit.remembering import SPELLINGS
 from orchestrator.packages.distributions import distribution, of_release
 from orchestrator.packages.ecosystems import (
     DISTRIBUTIONS,
@@ -94,7 +95,7 @@ NOTHING = Package("")
 """No package at all."""
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=SPELLINGS)
 def canonical(purl: str, package: str, version: str) -> Package:
     """Say which package a finding is about; never raises.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from orchestrator.kit import matching
+from orchestrator.kit.remembering import SPELLINGS
 from orchestrator.packages.distributions import distribution
 from orchestrator.packages.ecosystems import is_purl, type_in
 
@@ -74,7 +75,7 @@ class TargetSurroundings(NamedTuple):
         return cls(system, rest.partition("/")[0], frozenset(distributions))
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=SPELLINGS)
 def qualifiers_of(purl: str) -> tuple[tuple[str, str], ...]:
     """The qualifiers of a package URL that say which package is meant, sorted; the subpath under `SUBPATH`.
 

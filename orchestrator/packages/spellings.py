@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from orchestrator.kit.matching import glob
+from orchestrator.kit.remembering import SPELLINGS
 from orchestrator.packages.distributions import distribution, spellings
 from orchestrator.packages.ecosystems import (
     CALLED_BY_LAST,
@@ -44,7 +45,7 @@ class Versions(NamedTuple):
     answers: frozenset[str]
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=SPELLINGS)
 def key_of(package: Package) -> str:
     """What a statement about a package URL is compared by, version and distribution apart; case means nothing."""
     return unquote(package.key).casefold()
@@ -62,7 +63,7 @@ def key_meant(package: Package) -> str:
     return f"{key} {package.distribution}" if package.distribution else key
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=SPELLINGS)
 def versions_of(kind: str, version: str) -> Versions:
     """The spellings of a version, which is canonical; none for an empty one.
 
@@ -79,7 +80,7 @@ def versions_of(kind: str, version: str) -> Versions:
     return Versions(frozenset({version, f"{_ANY_EPOCH}{version}"}), frozenset({version, f"{_NO_EPOCH}{version}"}))
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=SPELLINGS)
 def names_in(purl: str, name: str) -> tuple[str, ...]:
     """What scanners call a package that was found, and thus what patterns for names are matched against.
 
@@ -136,7 +137,7 @@ def means(pattern: str) -> Callable[[str, str, str], bool]:
     return answer
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=SPELLINGS)
 def purls_in(purl: str, name: str, version: str) -> tuple[str, ...]:
     """The texts that patterns for package URLs are matched against, in lower case.
 

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 #: Limit of the aggregate step's pod; each further attempt gets as much again.
 POD_MEMORY = "2Gi"
-#: Most that the reports of one target may cost. Beside them the pod has room for the program with its libraries
-#: (0.25 GiB) and for a part of the rows (0.1 GiB); while reports are still read, less than two thirds of it is needed.
+#: Most that the reports of one target may cost; while reports are still read, less than two thirds of it is needed.
 OF_TARGET = MOST_MEMORY
+#: What the pod has room for beside them: the program with its libraries; and, whatever is in the reports, row groups
+#: that are written while the next one gathers, two parts of the merged rows, and what is remembered of spellings. That
+#: was up to 150 MB, with 114,000 findings; more of them take less than they are said to cost.
+PROGRAM, BESIDE = 256 * 1024**2, 160 * 1024**2
 #: A report that costs less is never refused, so that one scanner with much to say cannot displace the others.
 SMALL = 8 * 1024**2
 # Bytes for a finding and what its row and its component are made of; its texts aside. Rows and components themselves

@@ -12,6 +12,7 @@ from functools import lru_cache
 from operator import itemgetter
 
 from orchestrator.kit.ids import clean
+from orchestrator.kit.remembering import SPELLINGS
 from orchestrator.model import Finding
 
 Pair = tuple[int, Finding]
@@ -38,12 +39,12 @@ def spell(name: str) -> str:
     return _spell(name) if len(name) < _LONGEST else name
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=SPELLINGS)
 def _cves_of(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found.upper() for found in _CVE.findall(clean(name))))
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=SPELLINGS)
 def _spell(name: str) -> str:
     name = clean(name)
     if _CVE.fullmatch(name):

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
+from orchestrator.kit.remembering import SPELLINGS
 from orchestrator.packages.ecosystems import is_purl, plain_version
 from orchestrator.packages.identity import canonical
 from orchestrator.packages.spellings import (
@@ -42,7 +43,7 @@ class PackageKey(NamedTuple):
     installed: str = ""
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=SPELLINGS)
 def package_of(text: str, version: str = "") -> PackageKey:
     """A statement's package: a package URL, or a bare name with a version; empty for everything in the target."""
     if not text:
@@ -71,7 +72,7 @@ def generic_purl(name: str, version: str) -> str:
     return f"{GENERIC}{quote(name, safe='')}" + (f"@{quote(version, safe='')}" if version else "")
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=SPELLINGS)
 def package_in(purl: str, name: str, version: str) -> PackageKey:
     """A finding's package, under every key that a statement may have for it.
 

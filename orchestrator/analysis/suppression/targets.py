@@ -14,6 +14,7 @@ from orchestrator.analysis.suppression.packages import ANY, GENERIC
 from orchestrator.git.url import project
 from orchestrator.images.names import split_reference
 from orchestrator.kit.digests import DIGEST_PREFIXES
+from orchestrator.kit.remembering import SPELLINGS
 from orchestrator.model.image import FOLDER
 from orchestrator.packages.ecosystems import is_purl
 from orchestrator.packages.purls import read_purl
@@ -67,7 +68,7 @@ def unmatchable(text: str) -> str:
     return ""
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=SPELLINGS)
 def target_of(text: str) -> TargetKey:
     """A statement's target; empty for every target."""
     if not text:

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from orchestrator.errors import ScanmatrixError
+from orchestrator.kit.collecting import give_back
 from orchestrator.kit.own import own_version
 from orchestrator.receiving.proof import senders_of
 from orchestrator.service.events.jobs.runner import make_runner
@@ -58,6 +59,8 @@ _SMALLEST, _LEVEL = 500, 5
 _MEASURED, _SOON = 6, 0.2
 #: How many times as long as taking the gauges took nothing is done about them: requests need the processor, too.
 _REST = 20
+# Seconds after which memory that is free is given back.
+_GIVEN_BACK = 30
 _log = logging.getLogger(__name__)
 
 
@@ -87,6 +90,7 @@ def make_app(state: ServiceState, *, guard: CallerGuard | None = None) -> FastAP
                 tasks.start_soon(state.keep_filled)
                 tasks.start_soon(live.run)
                 tasks.start_soon(_keep_measured, state, gauges)
+                tasks.start_soon(_keep_small, state)
                 tasks.start_soon(receiver.run)
                 tasks.start_soon(worker.run)
                 yield
@@ -151,6 +155,13 @@ async def _keep_measured(state: ServiceState, gauges: MatrixGauges) -> None:
             told = str(error)
         usual = state.settings.refresh_seconds * _MEASURED if gauges.snapshot else _SOON
         await anyio.sleep(max(usual, (time.monotonic() - began) * _REST))
+
+
+async def _keep_small(state: ServiceState) -> None:
+    """Give memory back now and then, so that it is the same after a day as after an hour."""
+    while not state.stopping.is_set():
+        await anyio.sleep(_GIVEN_BACK)
+        await to_thread.run_sync(give_back)
 
 
 async def _of_ours(request: Request, error: Exception) -> Response:

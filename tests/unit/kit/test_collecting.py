@@ -2,8 +2,9 @@
 
 import gc
 import threading
+import weakref
 
-from orchestrator.kit.collecting import collected_as_served, seldom_collected
+from orchestrator.kit.collecting import collected_as_served, give_back, seldom_collected
 
 
 def test_threads_that_overlap_leave_the_thresholds_as_they_were():
@@ -27,3 +28,16 @@ def test_threads_that_overlap_leave_the_thresholds_as_they_were():
         assert gc.get_threshold() == serving
     assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)
     assert before < serving < seldom
+
+
+class Cycle:
+    def __init__(self):
+        self.itself = self
+
+
+def test_cycles_are_freed_when_memory_is_given_back():
+    with collected_as_served():
+        gone = weakref.ref(Cycle())
+        assert gone() is not None
+        give_back()
+        assert gone() is None

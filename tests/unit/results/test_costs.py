@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from orchestrator.findings import cyclonedx
 from orchestrator.kit.json_bounds import memory_of
+from orchestrator.kit.quantities import parse_size
 from orchestrator.model import Finding, Outcome
 from orchestrator.results import costs, reports
 from orchestrator.results.ledger import read_ledger
@@ -126,6 +127,8 @@ def test_the_documents_say_the_numbers():
     section = page.split("## Memory", 1)[1].split("\n## ", 1)[0]
     assert costs.POD_MEMORY.replace("Gi", " GiB") in section
     assert f"{costs.OF_TARGET / 1024**3:.1f} GiB" in section
+    assert f"{costs.PROGRAM // 1024**2} MiB for the program, {costs.BESIDE // 1024**2} MiB" in section
+    assert parse_size(costs.POD_MEMORY) > costs.PROGRAM + costs.BESIDE + costs.OF_TARGET
     assert f"{costs.of_findings([Finding(kind='check', id='')]):,} bytes" in section
     assert f"{costs.SMALL // 1024**2} MiB" in section
     assert f"{reports.MOST_FINDINGS:,} findings" in section
