@@ -74,5 +74,6 @@ def _as_entry(image: RunningImage, source: TargetSource) -> Entry:
         platform=image.platform,
         skip=image.skip,
         note=image.note,
+        also_called=image.also_called,
         listed=bool(image.volume),  # a volume may hold any artifact
     )

@@ -47,6 +47,7 @@ class Entry(Document, frozen=True):
         look_in: where an image is looked for, as in `TargetSource`; empty for its registry.
         digest: what its tag, or its ref, stood for when somebody pushed it: that is scanned, under the name that it has
             without; empty for what it stands for now.
+        also_called: another name of the very same image, by which it is looked up where its registry has it not.
     """
 
     reference: str
@@ -64,6 +65,7 @@ class Entry(Document, frozen=True):
     note: str = ""
     look_in: tuple[str, ...] = ()
     digest: str = ""
+    also_called: str = ""
 
     @property
     def said(self) -> tuple[Hashable, ...]:

@@ -12,7 +12,7 @@ from orchestrator.inventory.annotations import KEYS, LEVELS, SKIP, Wishes, is_de
 from orchestrator.inventory.left_out import LeftOut
 from orchestrator.inventory.machines import Machines
 from orchestrator.inventory.namespaces import is_meant, is_own, scopes
-from orchestrator.inventory.running import RunningImage, images, mounted
+from orchestrator.inventory.running import Pinned, RunningImage, images, mounted
 from orchestrator.kit.guarding import InternalError, guarded
 
 if TYPE_CHECKING:
@@ -37,13 +37,12 @@ class _Found(NamedTuple):
 
     container: str
     volume: str
-    reference: str
-    digest: str
+    image: Pinned
 
     @property
     def place(self) -> tuple[str, str]:
         """What makes it another image of the pod."""
-        return self.container or f"volume {self.volume}", self.reference
+        return self.container or f"volume {self.volume}", self.image.reference
 
 
 class Landscape:
@@ -159,8 +158,8 @@ class Landscape:
         if not is_meant(pod.metadata.namespace, self._source) or is_own(pod, self._source):
             return
         there = [
-            *(_Found(name, "", reference, digest) for name, reference, digest in images(pod)),
-            *(_Found("", name, reference, digest) for name, reference, digest in mounted(pod)),
+            *(_Found(name, "", image) for name, image in images(pod)),
+            *(_Found("", name, image) for name, image in mounted(pod)),
         ]
         found = [each for each in there if each.place not in known]
         if not found:
@@ -177,8 +176,9 @@ class Landscape:
         unheeded = f"{asked}, which targets.cluster.allowSkip forbids" if asked and not heeded else ""
         for each in found:
             yield RunningImage(
-                reference=each.reference,
-                digest=each.digest,
+                reference=each.image.reference,
+                digest=each.image.digest,
+                also_called=each.image.also_called,
                 cluster=self._survey.name,
                 namespace=namespace.name,
                 workload=spelt,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.model import Document, Platform
 
@@ -27,6 +27,8 @@ class RunningImage(Document, frozen=True):
         reference: with the digest its node reports: `docker.io/library/nginx:1.27@sha256:…`; as its pod asks for it,
             where the node knows no digest of a registry (an image that was loaded by hand).
         digest: that digest; empty where there is none.
+        also_called: what the node calls it, with the digest, where that is another repository: it knows the same image
+            from both, and names any of them.
         cluster: its context's name.
         namespace: of the pod.
         workload: what the pod belongs to: `Deployment/shop`.
@@ -57,23 +59,36 @@ class RunningImage(Document, frozen=True):
     platform: Platform | None = None
     skip: str = ""
     note: str = ""
+    also_called: str = ""
 
 
-def images(pod: Pod) -> Iterator[tuple[str, str, str]]:
-    """Container, reference and digest of every image that a pod's containers have been started from.
+class Pinned(NamedTuple):
+    """A name with a digest, and another name of the same image; empty where there is none."""
+
+    reference: str
+    also_called: str = ""
+
+    @property
+    def digest(self) -> str:
+        """That digest; empty where there is none."""
+        return self.reference.partition("@")[2]
+
+
+def images(pod: Pod) -> Iterator[tuple[str, Pinned]]:
+    """Every image that a pod's containers have been started from, each with its container's name.
 
     What still waits for its image is left out: nothing of it runs yet. What ran and ended (an init container) counts.
     """
     for container, found in _containers(pod):
         if found is None or not _has_started(found):
             continue
-        reference = pinned(container.image or found.image, found.image_id)
-        if reference:
-            yield container.name, reference, reference.partition("@")[2]
+        image = pinned(container.image or found.image, found.image_id)
+        if image.reference:
+            yield container.name, image
 
 
-def mounted(pod: Pod) -> Iterator[tuple[str, str, str]]:
-    """Volume, reference and digest of every image that is mounted as a volume (KEP-4639).
+def mounted(pod: Pod) -> Iterator[tuple[str, Pinned]]:
+    """Every image that is mounted as a volume (KEP-4639), each with the volume's name.
 
     A node mounts all volumes before it starts the first container. The digest is the one that the node reports
     (KEP-5365, Kubernetes 1.35); where it reports none, the pod's own, if it has one.
@@ -86,8 +101,7 @@ def mounted(pod: Pod) -> Iterator[tuple[str, str, str]]:
     for volume in pod.spec.volumes:
         if volume.image is not None and volume.image.reference.strip():
             image = reported.get(volume.name)
-            reference = pinned(volume.image.reference, image.image_ref if image else "")
-            yield volume.name, reference, reference.partition("@")[2]
+            yield volume.name, pinned(volume.image.reference, image.image_ref if image else "")
 
 
 def waiting(pod: Pod) -> Iterator[tuple[str, str]]:
@@ -115,21 +129,29 @@ def _has_started(status: ContainerStatus) -> bool:
     return bool(status.image_id) or status.state.running is not None
 
 
-def pinned(image: str, image_id: str) -> str:
+def pinned(image: str, image_id: str) -> Pinned:
     """An image's name with the digest that its node reports.
+
+    A node that has pulled an image from several repositories reports it by any of them, whatever the pod asks for: the
+    pod's name stays, and the node's comes with it, because one of them may lack that very manifest (a mirror that
+    compresses layers again).
 
     Args:
         image: as the pod asks for it.
         image_id: `imageID` of the container's status: `repository@digest`, perhaps with a scheme before it; or the id
             of an image that no registry knows, which nobody could pull by.
     """
+    asked = image.strip()
     found = _REPOSITORY_DIGEST.fullmatch(_SCHEME.sub("", image_id.strip()))
     if found is None or _IMPORTED.fullmatch(found["name"]):
-        return image.strip()
-    asked = image.strip().partition("@")[0]
+        return Pinned(asked)
+    asked = asked.partition("@")[0]
     tag = _TAG.search(asked)
-    repository = asked[: tag.start()] if tag else asked
-    name = found["name"]
-    if tag and (name == repository or name.endswith(f"/{repository}")):
-        name = f"{name}:{tag['tag']}"
-    return f"{name}@{found['digest']}"
+    repository, name, at = (asked[: tag.start()] if tag else asked), found["name"], f"@{found['digest']}"
+    spelt_tag = tag[0] if tag else ""
+    if not repository:
+        return Pinned(f"{name}{at}")
+    # A short name is what the node has made of it.
+    if name == repository or name.endswith(f"/{repository}"):
+        return Pinned(f"{name}{spelt_tag}{at}")
+    return Pinned(f"{repository}{spelt_tag}{at}", f"{name}{at}")

@@ -67,6 +67,7 @@ class _Asked(NamedTuple):
     error: str = ""
     platform: Platform | None = None
     look_in: tuple[str, ...] = ()
+    also_called: str = ""
 
 
 def gather(
@@ -194,7 +195,24 @@ def _asked(entry: Entry, name: str) -> _Asked:
         error=entry.error,
         platform=entry.platform,
         look_in=entry.look_in,
+        also_called=entry.also_called,
     )
+
+
+def _ask_registry(resolver: Resolver, asked: _Asked) -> tuple[Located, ...]:
+    if asked.platform is None:
+        return resolver(asked.reference, local=asked.local)
+    return resolver(asked.reference, local=asked.local, platform=asked.platform)
+
+
+def _called_otherwise(resolver: Resolver, asked: _Asked, found: tuple[Located, ...]) -> tuple[Located, ...]:
+    """The answers under the other name; where there are none either, the first trouble, with that of the other name."""
+    others = _ask_registry(resolver, asked._replace(reference=asked.also_called))
+    why = f"{found[0].error}; {asked.also_called}, as its node calls it"
+    if all(each.error for each in others):
+        return tuple(msgspec.structs.replace(each, error=f"{why}: {others[0].error}") for each in found)
+    note = f"{why}, is read instead"
+    return tuple(msgspec.structs.replace(each, note="; ".join(filter(None, (note, each.note)))) for each in others)
 
 
 def _look_up(
@@ -215,9 +233,10 @@ def _look_up(
                     return (repositories(asked.reference, asked.ref or HEAD),)
                 if asked.look_in:
                     return resolver(asked.reference, local=False, look_in=asked.look_in)
-                if asked.platform is None:
-                    return resolver(asked.reference, local=asked.local)
-                return resolver(asked.reference, local=asked.local, platform=asked.platform)
+                found = _ask_registry(resolver, asked)
+                if asked.also_called and all(each.error for each in found):
+                    return _called_otherwise(resolver, asked, found)
+                return found
         except (ScanmatrixError, OSError) as error:
             why = str(error)
             return (unresolved_repository(why),) if is_repository else unresolved([NO_PLATFORM], why)

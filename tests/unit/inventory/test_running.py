@@ -21,8 +21,8 @@ HEX = "b2" * 32
         ("r.example.com:5000/a:1", f"r.example.com:5000/a@{DIGEST}", f"r.example.com:5000/a:1@{DIGEST}"),
         # Asked for by digest, and by another than the node reports: that of an index and that of its platform.
         (f"ghcr.io/a/b@sha256:{HEX}", f"ghcr.io/a/b@{DIGEST}", f"ghcr.io/a/b@{DIGEST}"),
-        # The node knows the same image under another name; only there the digest can be pulled.
-        ("mirror.example.com/x:1", f"docker.io/library/y@{DIGEST}", f"docker.io/library/y@{DIGEST}"),
+        # A short name is what the node made of it.
+        ("team/x:1", f"quay.io/team/x@{DIGEST}", f"quay.io/team/x:1@{DIGEST}"),
         # Images that were loaded by hand have an id, which is no digest of a manifest.
         ("local/tool:1", f"sha256:{HEX}", "local/tool:1"),
         ("local/tool:1", f"docker://sha256:{HEX}", "local/tool:1"),
@@ -33,12 +33,21 @@ HEX = "b2" * 32
     ],
 )
 def test_a_name_is_pinned_to_the_digest_that_the_node_reports(image, image_id, reference):
-    assert pinned(image, image_id) == reference
+    assert pinned(image, image_id) == (reference, "")
+
+
+@pytest.mark.parametrize(
+    "image", ["mirror.example.com/x:1", "mirror.example.com/x", f"mirror.example.com/x:1@sha256:{HEX}"]
+)
+def test_an_image_that_the_node_has_from_elsewhere_too_keeps_the_name_in_its_pod(image):
+    found = pinned(image, f"docker-pullable://docker.io/library/y@{DIGEST}")
+    assert found == (f"{image.partition('@')[0]}@{DIGEST}", f"docker.io/library/y@{DIGEST}")
+    assert found.digest == DIGEST
 
 
 @given(st.text(max_size=60), st.text(max_size=120))
 def test_whatever_a_node_reports_gives_a_name(image, image_id):
-    found = pinned(image, image_id)
+    found = pinned(image, image_id).reference
     assert found.partition("@")[0] or not image.strip() or image.strip().startswith("@")
 
 
@@ -57,7 +66,7 @@ def test_all_kinds_of_containers_count():
             {"name": "look", "imageID": f"docker.io/library/look@{DIGEST}", "state": {"running": {}}}
         ],
     )
-    assert {name: reference for name, reference, _ in images(pod)} == {
+    assert {name: image.reference for name, image in images(pod)} == {
         name: f"docker.io/library/{name}:1@{DIGEST}" for name in ("prepare", "app", "look")
     }
 
@@ -68,13 +77,13 @@ def test_all_kinds_of_containers_count():
         ({}, []),
         ({"imageID": "", "state": {"waiting": {"reason": "ImagePullBackOff"}}}, []),
         # Some runtimes report no id at all; it runs, so it is scanned by its name.
-        ({"imageID": "", "state": {"running": {}}}, [("app", "app:1", "")]),
-        ({"imageID": f"sha256:{HEX}", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}, [("app", "app:1", "")]),
+        ({"imageID": "", "state": {"running": {}}}, [("app", "app:1")]),
+        ({"imageID": f"sha256:{HEX}", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}, [("app", "app:1")]),
     ],
 )
 def test_what_waits_for_its_image_does_not_run_yet(status, found):
     pod = _pod(containerStatuses=[{"name": "app", **status}] if status else [])
-    assert list(images(pod)) == found
+    assert [(name, image.reference) for name, image in images(pod)] == found
 
 
 def _mounting(*volumes: dict, mounts: tuple[dict, ...] = (), **status) -> Pod:
@@ -92,25 +101,26 @@ MODEL = {"name": "model", "image": {"reference": "ghcr.io/a/model:3", "pullPolic
 @pytest.mark.parametrize(
     ("volumes", "mounts", "found"),
     [
-        ([MODEL], [], [("model", "ghcr.io/a/model:3", "")]),
-        ([MODEL], [{"name": "model", "mountPath": "/m"}], [("model", "ghcr.io/a/model:3", "")]),
+        ([MODEL], [], [("model", "ghcr.io/a/model:3")]),
+        ([MODEL], [{"name": "model", "mountPath": "/m"}], [("model", "ghcr.io/a/model:3")]),
         (
             [MODEL],
             [{"name": "model", "volumeStatus": {"image": {"imageRef": f"ghcr.io/a/model@{DIGEST}"}}}],
-            [("model", f"ghcr.io/a/model:3@{DIGEST}", DIGEST)],
+            [("model", f"ghcr.io/a/model:3@{DIGEST}")],
         ),
         (
             [{"name": "m", "image": {"reference": f"ghcr.io/a/model@{DIGEST}"}}],
             [],
-            [("m", f"ghcr.io/a/model@{DIGEST}", DIGEST)],
+            [("m", f"ghcr.io/a/model@{DIGEST}")],
         ),
         ([{"name": "data", "emptyDir": {}}, {"name": "none", "image": {}}], [], []),
         ([MODEL, {"name": "other", "image": {"reference": "b:1"}}], [],
-         [("model", "ghcr.io/a/model:3", ""), ("other", "b:1", "")]),
+         [("model", "ghcr.io/a/model:3"), ("other", "b:1")]),
     ],
 )  # fmt: skip
 def test_images_that_are_mounted_as_volumes(volumes, mounts, found):
-    assert list(mounted(_mounting(*volumes, mounts=tuple(mounts)))) == found
+    pod = _mounting(*volumes, mounts=tuple(mounts))
+    assert [(name, image.reference) for name, image in mounted(pod)] == found
 
 
 def test_nothing_is_mounted_before_a_container_has_started():

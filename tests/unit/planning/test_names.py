@@ -147,3 +147,24 @@ def test_two_owners_and_two_workloads_of_one_reference_are_names_of_their_own():
     assert len({name.key for name in target.names}) == len(target.names) == 3
     ledger = Ledger(run="r", created="", finished="", rows=(), names={target.id: target.names})
     assert decode(encode(ledger), Ledger, origin="test").names[target.id] == target.names
+
+
+MIRROR, HUB = f"mirror.example/app:1@{digest('app')}", f"docker.io/library/app@{digest('app')}"
+
+
+@pytest.mark.parametrize(
+    ("known", "note"), [({MIRROR, HUB}, ""), ({MIRROR}, ""), ({HUB}, f"{HUB}, as its node calls it")]
+)
+def test_an_image_is_read_by_the_name_in_its_pod_or_else_as_the_node_calls_it(known, note):
+    resolver = Table({each: (located(image("app")),) for each in known})
+    (target,) = plan([running(reference=MIRROR, also_called=HUB)], resolver).targets
+    [name] = target.names
+    assert (name.reference, target.error) == (MIRROR, "")
+    assert bool(name.note) is bool(note)
+    assert note in name.note
+
+
+def test_an_image_that_neither_name_leads_to_says_both():
+    (target,) = plan([running(reference=MIRROR, also_called=HUB)], Table({})).targets
+    assert MIRROR in target.names[0].reference
+    assert f"{HUB}, as its node calls it: " in target.error
