@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hera.workflows import models as m
 
 from orchestrator.argo import names
-from orchestrator.argo.commands import KEPT, MADE, SCANNED, TASK_FILES
+from orchestrator.argo.commands import KEPT, MADE, SBOMS, SCANNED, TASK_FILES
 from orchestrator.volume import layout
 from orchestrator.workflows import disk
 from orchestrator.workflows.settings import (
@@ -167,6 +167,43 @@ def cell_mounts(
         *([layers_mount(container)] if layers else []),
         *_scanner_scratch_mounts(names.scratch_of(container)),
     ]
+
+
+def scan_sboms(container: str, size: int) -> m.Volume:
+    """The SBOMs that one scanner reads, and what runs it for each of them; they end with the pod.
+
+    Args:
+        container: its name.
+        size: most bytes that may lie there.
+    """
+    return _scratch(names.sboms_of(container), size)
+
+
+def sboms_mount(container: str, *, read_only: bool | None = True) -> m.VolumeMount:
+    """The folder of those SBOMs; None for the step that puts them there."""
+    return m.VolumeMount(name=names.sboms_of(container), mount_path=str(SBOMS), read_only=read_only)
+
+
+def batch_mounts(container: str, folder: str, *, database: bool) -> list[m.VolumeMount]:
+    """What a scanner sees that reads a batch of SBOMs: these, its database, and what ends with its pod.
+
+    Args:
+        container: its name.
+        folder: of the batch on the volume, beside which the link to the database is.
+        database: whether its scan has one.
+    """
+    link = m.VolumeMount(name=VOLUME_NAME, mount_path=DATABASE, sub_path=layout.database_link(folder), read_only=True)
+    return [
+        m.VolumeMount(name=names.scratch_of(container), mount_path=CELL, sub_path=_WRITTEN),
+        sboms_mount(container),
+        *([link] if database else []),
+        *_scanner_scratch_mounts(names.scratch_of(container)),
+    ]
+
+
+def scanned_mount(container: str) -> m.VolumeMount:
+    """What the scanner of a batch writes, for the container that keeps it."""
+    return m.VolumeMount(name=names.scratch_of(container), mount_path=str(SCANNED), sub_path=_WRITTEN, read_only=True)
 
 
 def keeper_mounts(cells: Mapping[str, str]) -> list[m.VolumeMount]:

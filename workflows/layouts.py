@@ -55,7 +55,7 @@ def image_templates(shape: Shape, settings: Settings) -> list[Template]:
         for name, members in set_names(shape).items()
     ]
     return [
-        *([_image(tuple(scans.values()))] if shape.others or shape.again else []),
+        *([_image(tuple(scans.values()))] if shape.others or shape.again or shape.readers else []),
         _pull(shape, settings),
         *sets,
         *(cell_template(scan, shape, settings) for scan in scans.values()),

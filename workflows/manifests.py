@@ -11,9 +11,10 @@ import yaml
 
 from orchestrator.argo.commands import Only
 from orchestrator.argo.items import by_task, fit_for_cluster, make_items
-from orchestrator.argo.names import TemplateName
+from orchestrator.argo.names import TemplateName, sboms_template
 from orchestrator.argo.packed import oversize, pack
 from orchestrator.argo.parameters import Parameter, set_name
+from orchestrator.argo.sbom_batches import sbom_batches, sbom_items
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.model.plan import pending
 from orchestrator.planning.batches import at_once, batches, common_sets, split, usually_wanted, wanted_by_images
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from hera.workflows import Workflow
 
-    from orchestrator.argo.items import Item
+    from orchestrator.argo.items import Items
     from orchestrator.config.loading import Config
     from orchestrator.model import Plan, Scan
     from orchestrator.workflows.settings import Settings
@@ -113,7 +114,9 @@ def _workflow(part: Plan, settings: Settings) -> Manifest:
     sets, scans = _sets(part), pending(part)
     named = {set_name(number): members for number, members in enumerate(sets, start=1)}
     items = by_task(make_items(part, scans, scans), named)
-    return plain(schedule.workflow(part, items, sets, settings), items)
+    several = sbom_batches(part)
+    batches = {sboms_template(scan): sbom_items(several, scan) for scan in {batch.scan for batch in several}}
+    return plain(schedule.workflow(part, items, sets, settings), {**items, **batches})
 
 
 def retry(run: str, config: Config, name: str) -> Manifest:
@@ -162,7 +165,7 @@ def to_yaml(found: Sequence[Manifest]) -> str:
     return "".join(f"---\n{_dump(manifest)}" for manifest in found) if len(found) > 1 else _dump(*found)
 
 
-def plain(built: Workflow, items: Mapping[str, Sequence[Item]] | None = None) -> Manifest:
+def plain(built: Workflow, items: Items | None = None) -> Manifest:
     """What Hera built as plain data, names of templates and tasks first, and items for their stand-in.
 
     Args:

@@ -27,6 +27,7 @@ from orchestrator.workflows import pods, steps
 from orchestrator.workflows.databases import database_tasks, database_templates
 from orchestrator.workflows.layouts import Template, image_templates, set_names
 from orchestrator.workflows.repositories import repository_templates
+from orchestrator.workflows.sboms import sbom_task, sbom_template
 from orchestrator.workflows.secrets import refuse_in_scans
 from orchestrator.workflows.steps import SHARDS, THIS_SHARD
 
@@ -58,6 +59,7 @@ def templates(shape: Shape, settings: Settings) -> list[Template]:
     found: list[Template] = [_matrix(shape)]
     if scans and shape.images:
         found += image_templates(shape, settings)
+        found += [sbom_template(scan, shape, settings) for scan in scans if scan.name in shape.readers]
     if scans and shape.repositories:
         found += repository_templates(shape, settings)
     found += [steps.replace_older(shape, settings)] if shape.replaces else []
@@ -68,7 +70,7 @@ def templates(shape: Shape, settings: Settings) -> list[Template]:
         several = shape.limits.shards_in_flight
         found += [_shards(TemplateName.SHARDS, several), _shards(TemplateName.SHARDS_IN_TURN, 1)]
         found += [steps.shard(shape, settings), steps.results(shape, settings)]
-    found += [steps.left(shape, settings)] if shape.again and scans else []
+    found += [steps.left(shape, settings)] if scans and (shape.again or shape.readers) else []
     found += [steps.evict(shape, settings)] if shape.in_cluster else []
     found += [steps.aggregate(shape, settings), _end(shape)]
     return found
@@ -104,7 +106,7 @@ def _task(name: TemplateName, before: Sequence[str] = (), **more: Any) -> None:
 
 
 def _targets(shape: Shape, before: list[str]) -> list[str]:
-    """All images and repositories, and once more what failed in a pod for several scans.
+    """All images, repositories and batches of SBOMs, and once more what failed in a pod for several cells.
 
     Returns:
         What the task after it depends on.
@@ -116,15 +118,18 @@ def _targets(shape: Shape, before: list[str]) -> list[str]:
     for task, template in tasks.items():
         source = output(TemplateName.PLAN, task) if shape.in_cluster else None
         _images(task, template, before, source)
-    before = [_ended(task) for task in tasks]
-    together = [task for task, template in tasks.items() if template not in {_IMAGE, _REPOSITORY}]
-    if shape.again and together:
+    items = None if shape.in_cluster else [ITEMS]
+    batches = [sbom_task(scan.name, before, items) for scan in shape.scans if scan.name in shape.readers]
+    before = [_ended(task) for task in (*tasks, *batches)]
+    together = [task for task, template in tasks.items() if shape.again and template not in {_IMAGE, _REPOSITORY}]
+    together += batches
+    if together:
         before.append(_again(before, together))
     return before
 
 
 def _again(before: Sequence[str], together: Sequence[str]) -> str:
-    """Cells that failed in a pod for several scans, each in a pod of its own: nothing, and no pod, where none has.
+    """Cells that failed in a pod for several of them, each in a pod of its own: nothing, and no pod, where none has.
 
     Returns:
         What the task after it depends on.

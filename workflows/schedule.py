@@ -25,7 +25,7 @@ from orchestrator.argo.names import (
 from orchestrator.argo.names import RUN as RUN_LABEL
 from orchestrator.argo.packed import pack
 from orchestrator.argo.parameters import DEFAULTS, RUN_ID, RUN_OF_WORKFLOW, Output, Parameter
-from orchestrator.model.plan import pending
+from orchestrator.model.plan import matched
 from orchestrator.planning.batches import wanted_by_images
 from orchestrator.results.costs import POD_MEMORY
 from orchestrator.workflows import folders, matrix, patches, pods
@@ -34,7 +34,7 @@ from orchestrator.workflows.shape import Shape
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.argo.items import Item
+    from orchestrator.argo.items import Items
     from orchestrator.config.argo import Argo
     from orchestrator.model import Limits, Plan, Scan
     from orchestrator.workflows.settings import Settings
@@ -76,9 +76,7 @@ def every_workflow(settings: Settings) -> dict[str, Any]:
     }
 
 
-def workflow(
-    part: Plan, items: Mapping[str, Sequence[Item]], sets: Sequence[frozenset[str]], settings: Settings
-) -> Workflow:
+def workflow(part: Plan, items: Items, sets: Sequence[frozenset[str]], settings: Settings) -> Workflow:
     """One self-contained Workflow that `argo submit` takes; its items are filled in by `manifests.render`.
 
     Args:
@@ -89,7 +87,8 @@ def workflow(
     """
     wanted = set(wanted_by_images(part))
     # A scan none of whose cells runs, because its image is denied, say, has not even its database refreshed.
-    running = {scan for scans in pending(part).values() for scan in scans}
+    running = {cell.scan for cell in part.cells if cell.runs}
+    readers = frozenset(cell.scan for cell in matched(part))
     number = shard_number(part.part.number) if part.part else ""
     shape = Shape(
         run=part.run,
@@ -100,7 +99,8 @@ def workflow(
         idle=frozenset(task for task, found in items.items() if not found),
         again=settings.layout == "image" and bool(wanted),
         part=number,
-        images=bool(wanted),
+        images=bool(wanted or readers),
+        readers=readers,
         repositories=bool(items[Output.REPOSITORIES]),
     )
     return Workflow(
@@ -130,6 +130,7 @@ def workflow_template(
         in_cluster=True,
         repositories=True,
         replaces=settings.replaces,
+        readers=frozenset(scan.name for scan in scans if scan.sbom),
     )
     labels = m.WorkflowMetadata(labels_from={RUN_LABEL: m.LabelValueFrom(expression=RUN_OF_WORKFLOW)})
     return WorkflowTemplate(

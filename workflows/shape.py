@@ -25,6 +25,7 @@ class Shape:
         repositories: True when there are source repositories, or may be.
         images: the same of images.
         replaces: True when a run of the schedule stops the older ones.
+        readers: names of scans of which cells read stored SBOMs, or may.
     """
 
     run: str
@@ -39,3 +40,4 @@ class Shape:
     repositories: bool = False
     images: bool = True
     replaces: bool = False
+    readers: frozenset[str] = frozenset()

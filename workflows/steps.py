@@ -58,6 +58,7 @@ def plan(shape: Shape, settings: Settings) -> Script:
     """
     plans, sets = shape.in_cluster, set_names(shape)
     several = (items_output(), *map(items_output, sets), Output.REPOSITORIES, *SHARDS.values(), Output.SCANS)
+    several += tuple(labels.sboms_template(scan) for scan in sorted(shape.readers))
     refreshes = any(scan.database for scan in shape.scans)
     due = Path(pods.OUTPUTS, Output.SCANS) if refreshes and not plans else None
     planned = _planned(shape, sets) if plans else PlanStep(due=due)
@@ -141,12 +142,13 @@ def shard(shape: Shape, settings: Settings) -> Resource:
 
 
 def left(shape: Shape, settings: Settings) -> Container:
-    """Which cells failed in a pod for several scans."""
+    """Which cells failed in a pod for several of them."""
     left = LeftStep(
         run=shape.run,
         part=shape.part,
         shard=THIS_SHARD if shape.in_cluster else "",
         only=workflow(Parameter.ONLY) if shape.in_cluster else Only.ALL,
+        sboms=not shape.again,
         namespace=settings.namespace,
         workflow=WORKFLOW_NAME,
         outputs=Path(pods.OUTPUTS),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.argo.names import TemplateName, database_of, is_image_template, scan_of
+from orchestrator.argo.names import TemplateName, database_of, is_image_template, sboms_scan_of, scan_of
 from orchestrator.argo.parameters import Input
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from orchestrator.cluster.objects import Node
 
@@ -20,6 +20,7 @@ class AttemptKind(StrEnum):
     Attributes:
         CELL: a cell, in a pod of its own.
         CONTAINER: a cell, in a container of the pod of its image.
+        SBOMS: a batch of cells that read stored SBOMs; their records say how each of them went.
         PULL: the tarball of a target.
         IMAGE: the pod of an image: its tarball, and all its cells as containers.
         TARGET: no attempt: the DAG of a target.
@@ -31,6 +32,7 @@ class AttemptKind(StrEnum):
 
     CELL = "cell"
     CONTAINER = "container"
+    SBOMS = "sboms"
     PULL = "pull"
     IMAGE = "image"
     TARGET = "target"
@@ -40,6 +42,12 @@ class AttemptKind(StrEnum):
     OTHER = "other"
 
 
+#: What finds the name of a scan in that of its template.
+_OF_SCANS: Mapping[AttemptKind, Callable[[str], str]] = {
+    AttemptKind.CELL: scan_of,
+    AttemptKind.SBOMS: sboms_scan_of,
+    AttemptKind.DATABASE: database_of,
+}
 _OF_TEMPLATES = {
     TemplateName.PULL: AttemptKind.PULL,
     TemplateName.FETCH: AttemptKind.PULL,
@@ -54,8 +62,9 @@ class Attempt(NamedTuple):
     Attributes:
         kind: of what it is about.
         target: id of the target; empty for what has none.
-        scan: name of the scan, of a cell or a database.
+        scan: name of the scan, of a cell, a batch or a database.
         shard: number of the shard that it starts.
+        batch: number of the batch.
         parent: of a container, the node of its pod.
     """
 
@@ -63,6 +72,7 @@ class Attempt(NamedTuple):
     target: str = ""
     scan: str = ""
     shard: str = ""
+    batch: str = ""
     parent: Node | None = None
 
 
@@ -80,10 +90,9 @@ def attempt_of(node: Node, found: Mapping[str, Node]) -> Attempt:
         return Attempt(AttemptKind.TARGET, target)
     if node.type != "Pod":
         return Attempt(AttemptKind.OTHER)
-    if scan := scan_of(node.template_name):
-        return Attempt(AttemptKind.CELL, target, scan)
-    if scan := database_of(node.template_name):
-        return Attempt(AttemptKind.DATABASE, scan=scan)
+    for kind, named_in in _OF_SCANS.items():
+        if scan := named_in(node.template_name):
+            return Attempt(kind, target, scan, batch=node.parameter(Input.BATCH))
     return Attempt(_kind(node.template_name), target, shard=node.parameter(Input.SHARD))
 
 

@@ -28,6 +28,8 @@ MOUNT = Path("/volume")
 #: have ended; and where a container that keeps reports has the folders that scanners write, and those of their cells.
 EXECUTOR, OF_CONTAINERS = Path("/var/run/argo"), "ctr"
 SCANNED, KEPT = Path("/scanned"), Path("/kept")
+#: Where a batch of stored SBOMs lies, in a folder of its pod; see `orchestrator.argo.sbom_loop`.
+SBOMS = Path("/sboms")
 #: Where a step has the database that a scanner's command made in a folder of its pod.
 MADE = Path("/made")
 
@@ -87,6 +89,7 @@ _WORKFLOW = about("name of this Workflow", joined=True)
 _UID = about("uid of this Workflow", joined=True)
 _SHARD = about("number of the shard that this Workflow is", joined=True)
 _PART = about("number of the part of the plan that this Workflow brought", joined=True)
+_BATCH = about("number of the batch", joined=True)
 _ONLY = about("to what this Workflow is limited", joined=True, choices=tuple(Only))
 
 
@@ -153,6 +156,34 @@ class StageStep(Step):
     target: str = field(metadata=_TARGET)
     scan: str = field(metadata=_SCAN)
     layers: Path | None = field(default=None, metadata=_LAYERS)
+    volume: Path = field(default=MOUNT, metadata=_VOLUME)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSbomsStep(Step):
+    """Put the stored SBOMs of a batch of cells, and what reads them one after the other, where their scanner runs."""
+
+    command = "stage-sboms"
+    run: str = field(metadata=_RUN)
+    part: str = field(default="", metadata=_PART)
+    scan: str = field(metadata=_SCAN)
+    batch: str = field(metadata=_BATCH)
+    to: Path = field(default=SBOMS, metadata=about("the folder of the pod", Form.PATH, always=True))
+    volume: Path = field(default=MOUNT, metadata=_VOLUME)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepSbomsStep(Step):
+    """Keep the reports of a batch of cells that read stored SBOMs, and how each of them ended, as soon as it has."""
+
+    command = "keep-sboms"
+    run: str = field(metadata=_RUN)
+    part: str = field(default="", metadata=_PART)
+    scan: str = field(metadata=_SCAN)
+    batch: str = field(metadata=_BATCH)
+    executor: Path = field(default=EXECUTOR, metadata=about("Argo's own folder", Form.PATH, always=True))
+    sboms: Path = field(default=SBOMS, metadata=about("the SBOMs of the batch", Form.PATH, always=True))
+    scanned: Path = field(default=SCANNED, metadata=about("what its scanner writes", Form.PATH, always=True))
     volume: Path = field(default=MOUNT, metadata=_VOLUME)
 
 
@@ -230,6 +261,7 @@ class LeftStep(Step):
     part: str = field(default="", metadata=_PART)
     shard: str = field(default="", metadata=_SHARD)
     only: str = field(default=Only.ALL, metadata=_ONLY)
+    sboms: bool = field(default=False, metadata=about("only of cells that read stored SBOMs", Form.FLAG))
     namespace: str = field(default="", metadata=_NAMESPACE)
     workflow: str = field(default="", metadata=_WORKFLOW)
     outputs: Path = field(metadata=_OUTPUTS)
@@ -311,7 +343,9 @@ AnyStep = (
     PlanStep
     | PullStep
     | StageStep
+    | StageSbomsStep
     | KeepStep
+    | KeepSbomsStep
     | DatabaseStep
     | CheckStep
     | FilesStep

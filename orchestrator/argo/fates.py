@@ -112,6 +112,7 @@ class Fates:
 
     Attributes:
         databases: by name of scan.
+        batches: of cells that read stored SBOMs, by name of their scan and number of the batch.
         runs: why each Workflow that ended before its time did, by its name.
         refused: names of Workflows that found their run taken, and left it alone; they tell nothing of it.
         shards: why each shard that has no Workflow has none, by its number.
@@ -125,6 +126,7 @@ class Fates:
         self._there: set[str] = set()
         self._unmade: dict[str, str] = {}
         self.databases: dict[str, Fate] = {}
+        self.batches: dict[tuple[str, str], Fate] = {}
         self.runs: dict[str, str] = {}
         self.refused: set[str] = set()
 
@@ -153,15 +155,16 @@ class Fates:
             self._count(node, attempt, around)
         return found
 
-    def cell(self, target: str, scan: str, *, shard: str = "") -> Fate:
+    def cell(self, target: str, scan: str, *, shard: str = "", pulled: bool = True) -> Fate:
         """What became of a cell; always something.
 
         Args:
             target: id of its target.
             scan: name of its scan.
             shard: number of the shard it belongs to, if the run has several.
+            pulled: False for one that read a stored SBOM, and had no need of its image.
         """
-        fate, pull = self._cells.get((target, scan)), self._pulls.get(target)
+        fate, pull = self._cells.get((target, scan)), self._pulls.get(target) if pulled else None
         if pull is not None and pull.reason and pull.ended and _came_before(fate, pull):
             attempts = fate.attempts if fate is not None else 0
             what = NEVER_STARTED if pull.reason.startswith((CANCELLED, RUN_DEADLINE)) else PULL
@@ -207,6 +210,8 @@ class Fates:
                 _put(self._pulls, attempt.target, _fate(node, around)._replace(own=True))
             case AttemptKind.IMAGE:
                 _put(self._pulls, attempt.target, _staging(node, around))
+            case AttemptKind.SBOMS:
+                _put(self.batches, (attempt.scan, attempt.batch), _fate(node, around))
             case AttemptKind.DATABASE:
                 _put(self.databases, attempt.scan, _fate(node, around))
             case AttemptKind.SHARD if reason := _fate(node, around).reason:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypeAlias, TypedDict
 
 import msgspec
 
@@ -15,7 +15,7 @@ from orchestrator.model import Decision, Plan
 from orchestrator.model.plan import Pending, pending
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.model import Target
 
@@ -50,6 +50,10 @@ class Item(TypedDict):
     target: str
     url: NotRequired[str]
     version: NotRequired[str]
+
+
+Items: TypeAlias = "Mapping[str, Sequence[Mapping[str, Any]]]"
+"""Items of a Workflow by the name of their task: of images, of repositories, of batches of SBOMs."""
 
 
 def make_items(plan: Plan, scans: Pending, targets: Iterable[str]) -> tuple[Item, ...]:

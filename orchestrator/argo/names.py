@@ -64,8 +64,10 @@ INIT, WAIT = "init", "wait"
 ARGO_CONTAINERS = frozenset({INIT, WAIT})
 
 
-#: How the volumes begin in which scanners write, and those with the files of layers, one for each container.
+#: How the volumes begin in which scanners write, and those with the files of layers or with SBOMs that they read, one
+#: for each container; so do templates of scans' batches.
 _SCRATCH_PREFIX, _LAYERS_PREFIX, _DATABASE_PREFIX = "scratch-", "layers-", "database-"
+_SBOMS_PREFIX = "sboms-"
 
 
 class Component(StrEnum):
@@ -159,6 +161,16 @@ def scan_of(template: str) -> str:
     return _behind(template, _SCAN_PREFIX, _REPOSITORY_PREFIX, _ONLINE_PREFIX)
 
 
+def sboms_template(scan: str) -> str:
+    """The template, and the task, of the cells of a scan that read stored SBOMs, a batch to a pod."""
+    return f"{_SBOMS_PREFIX}{scan}"
+
+
+def sboms_scan_of(template: str) -> str:
+    """Name of the scan of such a template; empty for another one."""
+    return _behind(template, _SBOMS_PREFIX)
+
+
 def database_template(scan: str) -> str:
     """The template, and the task, that fetches a scan's database."""
     return f"{_DATABASE_PREFIX}{scan}"
@@ -205,6 +217,11 @@ def layers_of(container: str) -> str:
     return f"{_LAYERS_PREFIX}{container}"
 
 
+def sboms_of(container: str) -> str:
+    """The volume that ends with its pod and holds the SBOMs that the scanner of a container reads."""
+    return f"{_SBOMS_PREFIX}{container}"
+
+
 def made_by(container: str) -> str:
     """The volume that ends with its pod and holds all that a command which makes a database writes."""
     return f"{_DATABASE_PREFIX}{container}"
@@ -217,7 +234,7 @@ def is_of_database(volume: str) -> bool:
 
 def is_of_scanner(volume: str) -> bool:
     """Whether a volume is one of a scanner's own, which its cell's disk bounds."""
-    return volume.startswith((_SCRATCH_PREFIX, _LAYERS_PREFIX))
+    return volume.startswith((_SCRATCH_PREFIX, _LAYERS_PREFIX, _SBOMS_PREFIX))
 
 
 def shard_number(number: int) -> str:

@@ -48,6 +48,7 @@ class Input(StrEnum):
         SHARD: number of a shard.
         SHARDS: the shards to start, as JSON.
         RUN: id of the run.
+        BATCH: number of a batch of cells that read stored SBOMs.
     """
 
     TARGET = "target"
@@ -58,6 +59,7 @@ class Input(StrEnum):
     SHARD = "shard"
     SHARDS = "shards"
     RUN = "run"
+    BATCH = "batch"
 
 
 class Output(StrEnum):

@@ -117,5 +117,6 @@ def budget_line(plan: Plan) -> str:
         line += f", {budget.pods} pods, a Workflow of {spell_size(budget.spec_bytes)}"
     if budget.matched:
         saved = f"{number(budget.saved_images, 'image')} ({spell_size(budget.saved_bytes)}) not pulled"
+        saved += f", {number(budget.saved_pods, 'pod')} fewer" if budget.spec_bytes else ""
         line += f"; {number(budget.matched, 'cell')} from stored SBOMs, {saved}"
     return line + (f"; {number(budget.unknown, 'target')} of unknown size not counted" if budget.unknown else "")

@@ -265,16 +265,20 @@ Pending = dict[str, list[str]]
 """Names of scans to run by the id of their target, both in the plan's order."""
 
 
-def pending(plan: Plan, *, only: Collection[tuple[str, str]] | None = None) -> Pending:
+def pending(
+    plan: Plan, *, only: Collection[tuple[str, str]] | None = None, unmatched: Collection[tuple[str, str]] = ()
+) -> Pending:
     """The cells of a plan that are to run on their target itself, which is pulled for them.
 
     Args:
         plan: of the run.
         only: target id and scan of the cells to leave it at; None for all.
+        unmatched: those of the cells that read stored SBOMs to which theirs was of no use.
     """
     found: Pending = {}
     for cell in plan.cells:
-        if cell.runs and cell.source is None and (only is None or (cell.target, cell.scan) in only):
+        own = cell.target, cell.scan
+        if cell.runs and (cell.source is None or own in unmatched) and (only is None or own in only):
             found.setdefault(cell.target, []).append(cell.scan)
     return found
 

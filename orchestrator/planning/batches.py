@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from orchestrator.model import Decision
-from orchestrator.model.plan import Part, pending
+from orchestrator.model.plan import Part, matched, pending
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -40,6 +40,20 @@ def batches(plan: Plan) -> Batches:
     wanted = pending(plan)
     waves: Batches = plan.waves or (tuple(wanted),)
     return tuple(batch for wave in waves for batch in cut(plan, {id_: wanted[id_] for id_ in wave if id_ in wanted}))
+
+
+def shards(plan: Plan) -> Batches:
+    """The same with all targets that may come to be pulled: behind them those that are only asked for from their SBOMs.
+
+    A target has the same place in every Workflow of a run, whatever became of its SBOM.
+    """
+    found = batches(plan)
+    planned = {target for batch in found for target in batch}
+    further: dict[str, list[str]] = {}
+    for cell in matched(plan):
+        if cell.target not in planned:
+            further.setdefault(cell.target, []).append(cell.scan)
+    return (*found, *cut(plan, further))
 
 
 def cut(plan: Plan, wanted: Mapping[str, Sequence[str]]) -> Batches:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from orchestrator.argo.sbom_batches import sbom_batches
 from orchestrator.model import Blob, Budget, Image
 from orchestrator.model.plan import matched, pending
 from orchestrator.planning.batches import at_once, batches, peak_bytes
@@ -45,21 +46,22 @@ def make_budget(
     wanted, found, from_sboms = pending(plan), batches(plan), matched(plan)
     targets = plan.targets_by_id
     spared = {cell.target for cell in from_sboms} - wanted.keys()
+    parts = len(sbom_batches(plan)) if in_cluster else 0
     saved = Budget(
         cells=len(from_sboms),
         matched=len(from_sboms),
         saved_images=len(spared),
         saved_bytes=sum(targets[id_].size or 0 for id_ in spared),
-        saved_pods=len(spared) + len(from_sboms),
+        saved_pods=len(spared) + len(from_sboms) - parts,
     )
-    if not wanted:
+    if not (wanted or from_sboms):
         return saved
     alone = sum(
         len(scans)
         for id_, scans in wanted.items()
         if together is None or targets[id_].is_repository or frozenset(scans) not in together
     )
-    names = {scan for scans in wanted.values() for scan in scans}
+    names = {scan for scans in wanted.values() for scan in scans} | {cell.scan for cell in from_sboms}
     refreshes = sum(1 + bool(scan.database.load) for scan in plan.scans if scan.database and scan.name in names)
     shards = len(found) if len(found) > 1 else 0
     return msgspec.structs.replace(
@@ -68,7 +70,7 @@ def make_budget(
         cells=sum(map(len, wanted.values())) + len(from_sboms),
         pull_bytes=pull_bytes,
         volume_bytes=peak_bytes(plan, found, in_cluster=in_cluster),
-        pods=len(wanted) + alone + refreshes + _FIXED_PODS + shards * _SHARD_PODS,
-        at_once=min(at_once(plan, found), len(found)) if in_cluster else 1,
+        pods=len(wanted) + alone + parts + refreshes + _FIXED_PODS + shards * _SHARD_PODS,
+        at_once=max(1, min(at_once(plan, found), len(found))) if in_cluster else 1,
         unknown=sum(targets[id_].size is None for id_ in wanted),
     )

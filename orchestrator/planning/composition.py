@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import nullcontext
 from functools import partial as fixed
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from orchestrator.argo.commands import MOUNT
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.inventory import collect
 from orchestrator.planning.attached import open_attached
@@ -28,7 +30,10 @@ if TYPE_CHECKING:
     from orchestrator.config.loading import Config
     from orchestrator.inventory import Entry
     from orchestrator.model import Plan, Scan
+    from orchestrator.planning.inputs import SbomLookup
     from orchestrator.planning.venue import Venue
+
+_log = logging.getLogger(__name__)
 
 
 def plan_run(
@@ -52,7 +57,8 @@ def plan_run(
         run: id of the run.
         now: with a time zone; the plan's creation, and what the age of results is reckoned from.
         venue: where the plan will run.
-        volume: folder with the results of earlier runs, instead of the configuration's.
+        volume: folder with the results of earlier runs, instead of the configuration's. Where a cluster runs the plan,
+            that is its own volume, whose stored SBOMs are then known.
         scans: scans to run instead of those the targets ask for; the plan is then partial.
         entries: what to scan, instead of what the sources of the configuration name now.
         catalog: the scans there are, where they are known already.
@@ -74,7 +80,8 @@ def plan_run(
     if scans:
         entries = [msgspec.structs.replace(entry, scans=tuple(scans)) for entry in entries]
     where = Volume(volume or config.volume.path)
-    looks_for_attached = config.sboms.store and config.sboms.attached.signers and not offline
+    lookup = _lookup(config, venue, volume)
+    looks_for_attached = lookup and config.sboms.attached.signers and not offline
     with open_attached(config, where, run, now) if looks_for_attached else nullcontext() as attached:
         plan = make_plan(
             config,
@@ -87,7 +94,23 @@ def plan_run(
             history=earlier_results(config, now, volume) if only is None else {},
             only=only,
             partial=partial or bool(scans) or bool(config.selection),
-            lookup=fixed(find_sbom, where) if config.sboms.store else None,
+            lookup=lookup,
             attached=attached,
         )
     return without_downloads(plan) if offline else plan
+
+
+def _lookup(config: Config, venue: Venue, volume: Path | None) -> SbomLookup | None:
+    """What finds the SBOMs on the volume on which the plan will run; None where they are not stored, or not known here.
+
+    To catalogue every image again and again, because nobody can see here what is stored, would only cost.
+    """
+    if not config.sboms.store:
+        return None
+    if venue.in_cluster and volume is None and config.volume.path != MOUNT:
+        _log.warning(
+            "the SBOMs on the cluster's volume are not known here, so every image is scanned itself: have the cluster"
+            " make the plan (argo submit --from workflowtemplate/scanmatrix, its schedule, its scheduler)"
+        )
+        return None
+    return fixed(find_sbom, Volume(volume or config.volume.path))

@@ -48,4 +48,4 @@ def _in_secrets(config: Config, online: Online) -> Iterable[str]:
 #: This machine: every plan that is made here can run here, with the tokens in the environment.
 HERE = Venue(in_cluster=False, fit=_as_it_is, hosts=_in_environment, reads_sboms=True)
 #: Argo Workflows in a cluster, where the configuration says which tokens there are (`argo.tokenSecrets`).
-CLUSTER = Venue(in_cluster=True, fit=fit_for_cluster, hosts=_in_secrets)
+CLUSTER = Venue(in_cluster=True, fit=fit_for_cluster, hosts=_in_secrets, reads_sboms=True)

@@ -17,6 +17,7 @@ from orchestrator.argo.commands import (
     EvictStep,
     Exit,
     FilesStep,
+    KeepSbomsStep,
     KeepStep,
     LeftStep,
     PlanStep,
@@ -24,19 +25,21 @@ from orchestrator.argo.commands import (
     ReapStep,
     ReplaceStep,
     ResultsStep,
+    StageSbomsStep,
     StageStep,
 )
 from orchestrator.cluster.place import why_not_here
 from orchestrator.errors import ScanmatrixError, UsageError, may_help_again
 from orchestrator.kit.guarding import InternalError, guarded
 from orchestrator.steps.asking import who_knows
-from orchestrator.steps.saying import say
+from orchestrator.steps.saying import complain, say
 from orchestrator.volume.layout import MAX_AGE, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from orchestrator.argo.sbom_batches import SbomBatch
     from orchestrator.model import Plan
 
 
@@ -61,8 +64,12 @@ def run(step: AnyStep) -> int:  # noqa: C901, PLR0911, PLR0912 - a line for each
             return _pull(step)
         case StageStep():
             return _stage(step)
+        case StageSbomsStep():
+            return _stage_sboms(step)
         case KeepStep():
             return _keep(step)
+        case KeepSbomsStep():
+            return _keep_sboms(step)
         case DatabaseStep():
             return _database(step)
         case CheckStep():
@@ -146,6 +153,39 @@ def _keep(step: KeepStep) -> int:
     for line in keep(step):
         say(line)
     return Exit.DONE
+
+
+def _stage_sboms(step: StageSbomsStep) -> int:
+    """The SBOMs of a batch; where none is of use its scanner has nothing to do."""
+    from orchestrator.steps.stage_sboms import stage_sboms
+
+    volume = Volume(step.volume)
+    plan, batch = _batch(step, volume)
+    say(f"{stage_sboms(plan, batch, volume, step.to)} of {len(batch.cells)} cells to run")
+    return Exit.DONE
+
+
+def _keep_sboms(step: KeepSbomsStep) -> int:
+    """The reports of a batch; fails where cells of it are left, whose images are then scanned."""
+    from orchestrator.steps.keep_sboms import keep_sboms, left_of
+
+    volume = Volume(step.volume)
+    plan, batch = _batch(step, volume)
+    for line in keep_sboms(step, plan, batch, volume):
+        say(line)
+    if left := left_of(plan, batch, volume):
+        complain(f"{left} of {len(batch.cells)} cells have no result from their stored SBOM")
+        return Exit.FAILED
+    return Exit.DONE
+
+
+def _batch(step: StageSbomsStep | KeepSbomsStep, volume: Volume) -> tuple[Plan, SbomBatch]:
+    """The plan that a batch is of, and the batch."""
+    from orchestrator.argo.sbom_batches import find_sbom_batch
+    from orchestrator.upkeep.plans import read_part
+
+    plan = read_part(step.run, step.part, volume) if step.part else _read_plan(step.run, volume)
+    return plan, find_sbom_batch(plan, step.scan, step.batch)
 
 
 def _database(step: DatabaseStep) -> int:

@@ -15,23 +15,25 @@ import msgspec
 
 from orchestrator.argo.commands import Only
 from orchestrator.argo.items import by_task, make_items
-from orchestrator.argo.names import CONFIG_MAP, shard_number
+from orchestrator.argo.names import CONFIG_MAP, sboms_template, shard_number
 from orchestrator.argo.packed import unpack
 from orchestrator.argo.parameters import SHARD_KEY, Output, Parameter, between_commas
+from orchestrator.argo.sbom_batches import sbom_batches, sbom_items
 from orchestrator.catalog.lock_file import LOCK
 from orchestrator.errors import UsageError
 from orchestrator.kit.removal import temporary_folder
 from orchestrator.model.documents import spell_time
 from orchestrator.model.plan import pending
-from orchestrator.planning.batches import at_once, batches, cut
+from orchestrator.planning.batches import at_once, cut, shards
 from orchestrator.scanners.distrust import check_plan
-from orchestrator.upkeep.left import failed_cells
+from orchestrator.upkeep.left import failed_cells, is_untried
 from orchestrator.upkeep.plans import read_plan, write_plan
 from orchestrator.upkeep.reuse import due
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from orchestrator.argo.sbom_batches import SbomBatch
     from orchestrator.config.loading import Config
     from orchestrator.model import Plan
     from orchestrator.model.plan import Pending
@@ -61,6 +63,7 @@ class Work(NamedTuple):
         shards: numbers of the shards that are Workflows of their own; none when it runs the images itself.
         databases: names of the scans whose databases it refreshes.
         in_turn: whether its shards run one after the other, because the volume does not hold several.
+        sboms: the batches of cells that it answers from stored SBOMs; those of shards are all with their parent.
     """
 
     images: tuple[str, ...]
@@ -68,6 +71,7 @@ class Work(NamedTuple):
     shards: tuple[str, ...] = ()
     databases: tuple[str, ...] = ()
     in_turn: bool = False
+    sboms: tuple[SbomBatch, ...] = ()
 
 
 def write_run(packed: str, source: ConfigSource | None, run: str, volume: Volume) -> Plan:
@@ -122,42 +126,56 @@ def divide(plan: Plan, volume: Volume, *, shard: str = "", only: str = "") -> Wo
     Raises:
         UsageError: there is no such shard.
     """
-    every = pending(plan)
-    wanted = pending(plan, only=failed_cells(plan, volume)) if only == Only.FAILED else every
-    shards = batches(plan)
+    wanted, several = pending(plan), sbom_batches(plan)
+    if only == Only.FAILED:
+        failed = failed_cells(plan, volume)
+        untried = {own for own in failed if is_untried(plan, own, volume)}
+        wanted = pending(plan, only=failed, unmatched=failed - untried)
+        several = tuple(each for each in several if any((cell.target, cell.scan) in untried for cell in each.cells))
+    every = shards(plan)
     if shard:
-        if not (shard.isdecimal() and 0 < int(shard) <= len(shards)):
-            raise UsageError(f"run {plan.run} has no shard {shard!r}; it has {len(shards)}")
-        return Work(tuple(id_ for id_ in shards[int(shard) - 1] if id_ in wanted), wanted)
-    names = {scan for scans in wanted.values() for scan in scans}
+        if not (shard.isdecimal() and 0 < int(shard) <= len(every)):
+            raise UsageError(f"run {plan.run} has no shard {shard!r}; it has {len(every)}")
+        return Work(tuple(id_ for id_ in every[int(shard) - 1] if id_ in wanted), wanted)
+    names = {scan for scans in wanted.values() for scan in scans} | {batch.scan for batch in several}
     databases = due((scan for scan in plan.scans if scan.name in names), volume)
     if len(cut(plan, wanted)) > 1:
-        numbered = ((shard_number(number), shard) for number, shard in enumerate(shards, start=1))
+        numbered = ((shard_number(number), shard) for number, shard in enumerate(every, start=1))
         left = {number: shard for number, shard in numbered if not wanted.keys().isdisjoint(shard)}
         in_turn = at_once(plan, tuple(left.values())) == 1
-        return Work((), wanted, tuple(left), databases, in_turn=in_turn)
-    return Work(tuple(wanted), wanted, databases=databases)
+        return Work((), wanted, tuple(left), databases, in_turn, several)
+    return Work(tuple(wanted), wanted, databases=databases, sboms=several)
 
 
-def write_outputs(plan: Plan, work: Work, folder: Path, sets: Mapping[str, frozenset[str]] | None = None) -> None:
+def write_outputs(
+    plan: Plan,
+    work: Work,
+    folder: Path,
+    sets: Mapping[str, frozenset[str]] | None = None,
+    readers: Iterable[str] = (),
+) -> None:
     """Write what the rest of the Workflow needs to know, as files for its output parameters.
 
     `images` holds the items as a JSON list, `images-<set>` those of the images with exactly the scans of a set,
     `repositories` those of repositories, `shards` a JSON list of `{"shard": "001"}`, `shards-in-turn` the same where
-    they run one after the other, `scans` the scans whose databases to refresh, between commas.
+    they run one after the other, `scans` the scans whose databases to refresh, between commas, and `sboms-<scan>` the
+    batches of a scan's cells that read stored SBOMs.
 
     Args:
         plan: of the run.
         work: this Workflow's part of it.
         folder: where the files go.
         sets: scans by name of the set.
+        readers: names of scans that may have such batches.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for task, items in by_task(make_items(plan, work.scans, work.images), sets or {}).items():
         (folder / task).write_bytes(msgspec.json.encode(items))
-    shards = [{SHARD_KEY: shard} for shard in work.shards]
-    (folder / Output.SHARDS).write_bytes(msgspec.json.encode([] if work.in_turn else shards))
-    (folder / Output.SHARDS_IN_TURN).write_bytes(msgspec.json.encode(shards if work.in_turn else []))
+    for scan in readers:
+        (folder / sboms_template(scan)).write_bytes(msgspec.json.encode(sbom_items(work.sboms, scan)))
+    parts = [{SHARD_KEY: shard} for shard in work.shards]
+    (folder / Output.SHARDS).write_bytes(msgspec.json.encode([] if work.in_turn else parts))
+    (folder / Output.SHARDS_IN_TURN).write_bytes(msgspec.json.encode(parts if work.in_turn else []))
     (folder / Output.SCANS).write_text(between_commas(work.databases), encoding="ascii")
 
 

@@ -21,7 +21,8 @@ import secrets
 import signal
 import stat
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.argo.commands import OF_CONTAINERS
@@ -31,7 +32,7 @@ from orchestrator.volume.layout import TIMED_OUT, atomic_file, write_atomic
 from orchestrator.volume.partial import full_volume
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from orchestrator.argo.commands import KeepStep
@@ -42,15 +43,15 @@ _log = logging.getLogger(__name__)
 ENDED = "exitcode"
 #: Likewise, the number of a signal that is to be sent to it; Argo looks for it every two seconds, and removes it.
 SIGNAL = "signal"
-_POLL = 0.2
+POLL = 0.2
 #: Seconds after which the signal is sent again to a scanner that has not ended.
 _AGAIN = 10.0
 #: Seconds in which scanners should end that were asked to, as we were. Kubernetes gives a pod 30 of them.
-_GRACE = 3.0
+GRACE = 3.0
 #: Pauses before further attempts, in seconds, of all reports together: a scan that took an hour is worth a wait.
-_PAUSES = (1.0, 3.0, 6.0)
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+PAUSES = (1.0, 3.0, 6.0)
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _UNREADABLE = {errno.EACCES, errno.EPERM}
 
 
@@ -65,10 +66,17 @@ def keep(step: KeepStep) -> Iterator[str]:
         UnkeptError: reports could not be kept; those of the other scanners were.
         UsageError: a limit is not a number.
     """
+    with listening() as told:
+        yield from _keep(step, told)
+
+
+@contextmanager
+def listening() -> Iterator[Collection[int]]:
+    """Listen for the signal that asks us to end; what is yielded is empty until it has come."""
     told: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
     try:
-        yield from _keep(step, told)
+        yield told
     finally:
         # Python gives a signal it listens for back to the kernel while it ends, and would be killed by it then: Argo
         # asks at just that time, and how this container ended says whether the reports were kept.
@@ -76,13 +84,14 @@ def keep(step: KeepStep) -> Iterator[str]:
 
 
 def _keep(step: KeepStep, told: Collection[int]) -> Iterator[str]:
-    pauses = iter(_PAUSES)
+    pauses = iter(PAUSES)
     limits = {container: _number(step.limit.get(container, ""), "--limit", "bytes") for container in step.report}
     failed = []
     for container in _ended(step, told, _Deadlines(step)):
         report, limit = step.report[container], limits[container]
         try:
-            size = _keep_one(step.scanned / container, step.kept / container, report, limit, pauses)
+            opening = partial(os.open, step.scanned / container, FOLDER)
+            size = keep_one(opening, step.kept / container, report, limit, pauses)
         except (ScanmatrixError, OSError) as error:
             failed.append(f"the report of {container} could not be kept: {error}")
             continue
@@ -106,8 +115,8 @@ def _ended(step: KeepStep, told: Collection[int], deadlines: _Deadlines) -> Iter
             yield from left
             return
         if until is None and told:
-            until = time.monotonic() + _GRACE
-        time.sleep(_POLL)
+            until = time.monotonic() + GRACE
+        time.sleep(POLL)
 
 
 class _Deadlines:
@@ -138,7 +147,7 @@ class _Deadlines:
 
 def _kill(own: Path) -> None:
     """Have Argo kill what a container runs, by its folder, in which its scanner may have put anything."""
-    folder = os.open(own, _FOLDER)
+    folder = os.open(own, FOLDER)
     try:
         name = f".{secrets.token_hex(8)}"
         descriptor = os.open(
@@ -157,19 +166,33 @@ def _kill(own: Path) -> None:
         os.close(folder)
 
 
-def _keep_one(scanned: Path, kept: Path, report: str, limit: int, pauses: Iterator[float]) -> int | None:
-    """Keep a report, in as many attempts as there are pauses left; its size, None where there is none."""
+def keep_one(opening: Callable[[], int], kept: Path, report: str, limit: int, pauses: Iterator[float]) -> int | None:
+    """Keep a report, in as many attempts as there are pauses left.
+
+    Args:
+        opening: opens the folder in which its scanner wrote it.
+        kept: the folder of its cell.
+        report: its name, in both.
+        limit: most bytes of it.
+        pauses: seconds before further attempts.
+
+    Returns:
+        Its size, one byte more than the limit for a larger one, 0 for what is no file; None where there is none.
+
+    Raises:
+        ScanmatrixError, OSError: it could not be kept.
+    """
     for pause in pauses:
         try:
-            return _copy(scanned, kept, report, limit)
+            return _copy(opening, kept, report, limit)
         except (ScanmatrixError, OSError) as error:
-            _log.warning("%s: its report cannot be kept yet: %s", scanned.name, error)
+            _log.warning("%s: its report cannot be kept yet: %s", kept, error)
             time.sleep(pause)
-    return _copy(scanned, kept, report, limit)
+    return _copy(opening, kept, report, limit)
 
 
-def _copy(scanned: Path, kept: Path, report: str, limit: int) -> int | None:
-    folder = os.open(scanned, _FOLDER)
+def _copy(opening: Callable[[], int], kept: Path, report: str, limit: int) -> int | None:
+    folder = opening()
     try:
         descriptor = _open(folder, report, kept / report)
     finally:
@@ -190,7 +213,7 @@ def _open(folder: int, report: str, kept: Path) -> int | None:
     try:
         mode = os.stat(report, dir_fd=folder, follow_symlinks=False).st_mode
         if stat.S_ISREG(mode):
-            descriptor = os.open(report, _FILE, dir_fd=folder)
+            descriptor = os.open(report, FILE, dir_fd=folder)
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return descriptor
             os.close(descriptor)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from orchestrator.argo.binding import check_scans
 from orchestrator.argo.commands import Exit
 from orchestrator.argo.parameters import between_commas
-from orchestrator.model.plan import pending
 from orchestrator.steps.asking import cluster_here, who_knows
 from orchestrator.steps.ending import free_left
 from orchestrator.steps.incluster import ConfigSource, divide, write_outputs, write_run
@@ -53,11 +52,11 @@ def _write_plan(step: PlanStep, packed: str, volume: Volume) -> int:
         work = divide(plan, volume, shard=step.shard, only=step.only)
         if work.shards:
             _keep_template(step, plan.run)
-        write_outputs(plan, work, step.outputs, step.sets)
+        write_outputs(plan, work, step.outputs, step.sets, step.scans)
         say(f"{make_room(plan, work.images, volume)} bytes of cached images removed")
-        say(f"to run: {len(work.images)} images, {len(work.shards)} shards")
+        say(f"to run: {len(work.images)} images, {len(work.shards)} shards, {len(work.sboms)} batches of SBOMs")
     if step.due:
-        wanted = {scan for scans in pending(plan).values() for scan in scans}
+        wanted = {cell.scan for cell in plan.cells if cell.runs}
         names = due((scan for scan in plan.scans if scan.name in wanted), volume)
         step.due.parent.mkdir(parents=True, exist_ok=True)
         step.due.write_text(between_commas(names), encoding="ascii")

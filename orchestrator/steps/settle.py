@@ -24,7 +24,7 @@ from orchestrator.kit.guarding import guarded
 from orchestrator.kit.masking import mask
 from orchestrator.model import CellState, Decision
 from orchestrator.model.endings import Evidence, NodeState, ReasonSource, decide, timed_out
-from orchestrator.planning.batches import batches
+from orchestrator.planning.batches import shards
 from orchestrator.results.ledger import moment
 from orchestrator.volume.layout import TIMED_OUT
 from orchestrator.volume.records import Records
@@ -99,12 +99,15 @@ def settle(plan: Plan, volume: Volume, cluster: Cluster, *, also: str = "", node
     fates, notes = _ask(plan.run, cluster, also)
     notes += late
     scans = {scan.name: scan for scan in plan.scans}
-    several = batches(plan)
-    shards = {target: shard_number(number) for number, part in enumerate(several, start=1) for target in part}
+    several = shards(plan)
+    numbers = {target: shard_number(number) for number, part in enumerate(several, start=1) for target in part}
     logs, records = _Logs(cluster), Records(volume, plan.run)
 
-    def fate_of(cell: Cell) -> Fate:
-        fate = fates.cell(cell.target, cell.scan, shard=shards.get(cell.target, "") if len(several) > 1 else "")
+    def fate_of(cell: Cell, found: Recorded) -> Fate:
+        # How a cell ended in a batch, its record says: what became of its image is nothing to it.
+        itself = found.record.source is None
+        shard = numbers.get(cell.target, "") if len(several) > 1 else ""
+        fate = fates.cell(cell.target, cell.scan, shard=shard, pulled=itself)
         return _by_folder(fate, volume.cell(plan.run, cell.target, cell.scan), scans[cell.scan])
 
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="settle") as pool:
@@ -186,14 +189,16 @@ def _warnings(cluster: Cluster) -> dict[str, tuple[str, ...]]:
     return {suffix: tuple(messages) for suffix, messages in found.items()}
 
 
-def _write(records: Records, cell: Cell, fate_of: Callable[[Cell], Fate], scan: Scan, logs: _Logs) -> _Unwritten | None:
+def _write(
+    records: Records, cell: Cell, fate_of: Callable[[Cell, Recorded], Fate], scan: Scan, logs: _Logs
+) -> _Unwritten | None:
     """Bring a cell's record up to what the cluster knows of it; what is wrong with one cell stays with that cell."""
     fate = Fate()
     try:
         with guarded(f"writing down how {cell.target} × {scan.name} went in the cluster"):
-            fate = fate_of(cell)
             # One that is damaged counts for none: what the cluster says is better than nothing.
             found = records.look(cell.target, cell.scan, scan.success_codes)
+            fate = fate_of(cell, found)
             record = _settled(found, fate, scan, logs)
             if record != found.record:
                 records.write(cell.target, cell.scan, record)
@@ -252,13 +257,19 @@ def _is_of(record: CellRecord, fate: Fate) -> bool:
 
 def _run_notes(fates: Fates, logs: _Logs) -> list[str]:
     """What went wrong in a run outside of its cells."""
-    refreshed = []
+    noted = []
     for scan, fate in sorted(fates.databases.items()):
         if fate.reason:
             said = logs.read(fate).strip().rpartition("\n")[2][:_LINE_LENGTH]
-            refreshed.append(f"database of {scan}: its refresh failed: {fate.reason}" + (f": {said}" if said else ""))
+            noted.append(f"database of {scan}: its refresh failed: {fate.reason}" + (f": {said}" if said else ""))
+    noted += [
+        f"batch {number} of stored SBOMs for {scan}: {fate.reason}"
+        for (scan, number), fate in sorted(fates.batches.items())
+        # Where it has only cells left, they say it themselves; so does the run that was stopped.
+        if fate.ended and fate.reason and not fate.unkept and not fates.runs
+    ]
     ended = [f"Workflow {name}: {why}" for name, why in sorted(fates.runs.items())]
-    return [*refreshed, *ended, *(why for _, why in sorted(fates.shards.items()))]
+    return [*noted, *ended, *(why for _, why in sorted(fates.shards.items()))]
 
 
 def _without_executor(text: str) -> str:

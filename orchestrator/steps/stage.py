@@ -28,6 +28,7 @@ from orchestrator.model.labels import MAX_LIFETIME
 from orchestrator.repositories.bounds import Bounds
 from orchestrator.repositories.unpack import unpack
 from orchestrator.scanners.distrust import why_refused
+from orchestrator.steps.itself import why_itself
 from orchestrator.steps.tarballs import find_target, is_sound
 from orchestrator.upkeep.databases import pin_for
 from orchestrator.upkeep.leftovers import empty, make_accessible
@@ -93,7 +94,9 @@ def stage(
     if found is None:
         raise PermanentError(f"the plan {plan.run} has no scan {scan!r}")
     records = Records(volume, plan.run)
+    note = why_itself(plan, target_id, scan, records)
     record = records.attempt(target_id, scan, image=found.image if in_image else "")
+    record = msgspec.structs.replace(record, note=note)
     try:
         with guarded(f"staging {target_id} for {scan}"):
             if reason := why_refused(found, (*plan.distrusted, *volume.distrusted), now()):

@@ -14,6 +14,7 @@ runs/<run>/<target>/<scan>/layers/           the files of an image's layers, for
 runs/<run>/<target>/<scan>/sbom.json         a stored SBOM, for a scan that reads it in place of the image
 runs/<run>/<target>/<scan>/report.json       what the scanner wrote
 runs/<run>/<target>/<scan>.record.json       what we know of the cell; outside what its scanner can write
+runs/<run>/sboms-<number>/<scan>.*           the database and the record of a batch of cells that read SBOMs (cluster)
 runs/<run>/.lock                             held by a local engine, and while a run is begun or ended
 runs/<run>/.reserve                          room for the results, given back when the run ends
 sboms/<algorithm>-<hex>/                     what was catalogued of an image, for scans that read it in its place
@@ -97,6 +98,11 @@ def version_time(version: str) -> datetime | None:
 def cell_path(run: str, target: str, scan: str) -> str:
     """The folder of a cell, from the volume's root; in a manifest its parts are Argo's expressions."""
     return f"runs/{run}/{target}/{scan}"
+
+
+def batch_folder(number: str) -> str:
+    """Name of the folder, in the place of a target's, of a batch of cells that read stored SBOMs (in a cluster)."""
+    return f"sboms-{number}"
 
 
 def database_link(cell: str) -> str:

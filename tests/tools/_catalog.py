@@ -228,7 +228,12 @@ ARTEFACTS = (
         "trivy", f"trivy-{TRIVY}/trivy", f"an x86-64 Linux, then `{INSTALLER}`; or putting it on PATH", command=True
     ),
     Artefact("debian-root", "debian/bookworm-minbase.tar", "root and debootstrap, then `python -m tests.tools`"),
-    Artefact("debian-python", "debian/bookworm-python.tar", f"root and debootstrap, then `{INSTALLER} --images`", True),
+    Artefact(
+        "debian-python",
+        "debian/bookworm-python-2.tar",
+        f"root and debootstrap, then `{INSTALLER} --images`",
+        True,
+    ),
     Artefact("debian-clamav", "debian/bookworm-clamav.tar", f"root and debootstrap, then `{INSTALLER} --images`", True),
 )
 

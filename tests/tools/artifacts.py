@@ -130,7 +130,7 @@ _MAKERS: dict[str, Callable[[Path], Path]] = {
     "trivy": _fetch_trivy,
     "axe": partial(_fetch_npm, package=AXE),
     "debian-root": _make_debian,
-    "debian-python": partial(_make_debian, packages=("python3", "git", "ca-certificates")),
+    "debian-python": partial(_make_debian, packages=("python3", "git", "ca-certificates", "busybox-static")),
     "debian-clamav": partial(_make_debian, packages=("clamav", "clamav-freshclam", "curl")),
 }
 assert _MAKERS.keys() == {artefact.name for artefact in ARTEFACTS}

@@ -15,15 +15,12 @@ from orchestrator.kit.removal import remove_quietly
 from orchestrator.kit.umask import umask
 from orchestrator.model import Cell, CellRecord, CellState, Plan, Scan
 from orchestrator.model.endings import Evidence, ReportState, decide
-from orchestrator.planning.sboms import NOT_STORED
 from orchestrator.steps.stage import stage
 from orchestrator.steps.stage_sbom import stage_sbom
 from orchestrator.upkeep.databases import pinned
 from orchestrator.volume.layout import ATTEMPT, PRIVATE, Volume
 from orchestrator.volume.records import Records, now
 
-#: How the note of a cell begins that a stored SBOM was not good enough for.
-ITSELF = "the image itself was scanned: "
 #: Seconds before the second attempt; doubled before each further one.
 BACKOFF = 1.0
 
@@ -88,7 +85,6 @@ class CellRunner:
                 exit_code=ended.exit_code,
                 log=ended.log,
                 isolation=ended.isolation,
-                note=f"{ITSELF}{cell.unmatched}" if cell.unmatched not in {"", NOT_STORED} else "",
             )
             if not ended.temporary or retry == scan.retries or self._stop.wait(BACKOFF * 2**retry):
                 break

@@ -45,7 +45,7 @@ def match_sboms(
         if not record.error or record.error == INTERRUPTED or stop.reason():
             end(cell, record)
             return
-        failed[cell.id] = msgspec.structs.replace(cell, source=None, unmatched=f"its stored SBOM: {record.error}")
+        failed[cell.id] = msgspec.structs.replace(cell, source=None)
         _log.warning("%s is scanned from the image itself: %s", cell.id, record.error)
 
     cells = [cell for of_target in waiting.values() for cell in of_target if cell.source is not None]

@@ -26,7 +26,7 @@ REPORT, LIMIT = "report.json", 10
 
 @pytest.fixture(autouse=True)
 def _same_signals(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "_PAUSES", (0.01, 0.01))
+    monkeypatch.setattr(module, "PAUSES", (0.01, 0.01))
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)

@@ -42,7 +42,7 @@ from tests.unit.workflows.test_repositories import CARD, TOKENS, mixed
 
 RUN, WORKFLOW, TARGET = "run-1", "wf-1", "a"
 INPUTS = {Input.TARGET: TARGET, Input.RUN: RUN, Input.SHARD: "002", Input.SCANS: ",virus,",
-          Input.SHARDS: "[]", Input.SERVER: "github.com", Input.REPOSITORY: "github.com/a/b", Input.COMMIT: "0" * 40,
+          Input.SHARDS: "[]", Input.BATCH: "001", Input.SERVER: "github.com", Input.REPOSITORY: "github.com/a/b", Input.COMMIT: "0" * 40,
           }  # fmt: skip
 FILLED = {parameters.RUN_ID: RUN, parameters.WORKFLOW_NAME: WORKFLOW, parameters.WORKFLOW_UID: "a1b2"}
 FILLED |= {parameters.workflow(name): value for name, value in parameters.DEFAULTS.items()}
