@@ -97,6 +97,7 @@ def _planned(shape: Shape, sets: Mapping[str, frozenset[str]]) -> PlanStep:
         sets=sets,
         # What this template runs: the plan of the run must not say that it was another.
         scans=scan_digests(shape.scans),
+        readers=tuple(sorted(shape.readers)),
     )
 
 

@@ -120,6 +120,9 @@ class PlanStep(Step):
         default_factory=dict,
         metadata=about("digest of a scan that the Workflow runs: SCAN=DIGEST", Form.PAIRS, option="scan", joined=True),
     )
+    readers: tuple[str, ...] = field(
+        default=(), metadata=about("names of the scans whose batches of stored SBOMs the Workflow runs", Form.NAMES)
+    )
     namespace: str = field(default="", metadata=_NAMESPACE)
     workflow: str = field(default="", metadata=_WORKFLOW)
     uid: str = field(default="", metadata=_UID)

@@ -52,7 +52,7 @@ def _write_plan(step: PlanStep, packed: str, volume: Volume) -> int:
         work = divide(plan, volume, shard=step.shard, only=step.only)
         if work.shards:
             _keep_template(step, plan.run)
-        write_outputs(plan, work, step.outputs, step.sets, step.scans)
+        write_outputs(plan, work, step.outputs, step.sets, step.readers)
         say(f"{make_room(plan, work.images, volume)} bytes of cached images removed")
         say(f"to run: {len(work.images)} images, {len(work.shards)} shards, {len(work.sboms)} batches of SBOMs")
     if step.due:

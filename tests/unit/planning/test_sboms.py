@@ -1,14 +1,16 @@
 """Which cells of a plan read a stored SBOM, which SBOMs are made, and why an image is scanned itself."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
 import pytest
 
+from orchestrator.argo.sbom_batches import sbom_batches
 from orchestrator.catalog.question import question_of
 from orchestrator.model import BomSource, Decision, OnSbom, Scan, StoredSbom, TargetKind
 from orchestrator.model.plan import matched, pending
-from orchestrator.planning.venue import CLUSTER
+from orchestrator.planning.venue import CLUSTER, HERE
 from orchestrator.volume.sboms import StoredSbomError
 from tests.planned import plan_here
 from tests.unit.planning.samples import NOW, Table, config, digest, entry, image, located
@@ -133,10 +135,19 @@ def test_cells_that_are_named_bring_their_cataloguer():
     assert set(cells(plan(only={(target, "dependency")}))) == {"dependency", "packages"}
 
 
+def test_a_cluster_runs_them_in_batches_and_the_pods_that_saves_are_said():
+    names = [f"docker.io/library/i{number}:1" for number in range(400)]
+    made = plan(names=names, lookup=lambda image_digest, _: stored(digest=image_digest), venue=CLUSTER)
+    assert len(matched(made)) == 400
+    assert [(each.number, len(each.cells)) for each in sbom_batches(made)] == [("001", 200), ("002", 200)]
+    assert (made.budget.pods, made.budget.saved_pods) == (2 + 2, 800 - 2)
+
+
 def test_elsewhere_and_unless_it_is_asked_for_every_image_is_scanned_itself():
+    elsewhere = replace(HERE, reads_sboms=False)
     for made in (
         plan(lookup=None),
-        plan(lookup=lambda *_: stored(), venue=CLUSTER),
+        plan(lookup=lambda *_: stored(), venue=elsewhere),
     ):
         assert set(cells(made)) == {"dependency"}
         assert cells(made)["dependency"].source is None

@@ -19,6 +19,7 @@ from orchestrator.argo.command_line import parse, render
 from orchestrator.argo.commands import PROGRAM, STEPS, CheckStep, DatabaseStep, Phase, PlanStep
 from orchestrator.argo.items import Item, make_items
 from orchestrator.argo.parameters import Input, Output, Parameter
+from orchestrator.argo.sbom_batches import SbomItem
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.cli.app import app
 from orchestrator.cluster.objects import Node
@@ -42,7 +43,8 @@ from tests.unit.workflows.test_repositories import CARD, TOKENS, mixed
 
 RUN, WORKFLOW, TARGET = "run-1", "wf-1", "a"
 INPUTS = {Input.TARGET: TARGET, Input.RUN: RUN, Input.SHARD: "002", Input.SCANS: ",virus,",
-          Input.SHARDS: "[]", Input.BATCH: "001", Input.SERVER: "github.com", Input.REPOSITORY: "github.com/a/b", Input.COMMIT: "0" * 40,
+          Input.SHARDS: "[]", Input.BATCH: "001",
+          Input.SERVER: "github.com", Input.REPOSITORY: "github.com/a/b", Input.COMMIT: "0" * 40,
           }  # fmt: skip
 FILLED = {parameters.RUN_ID: RUN, parameters.WORKFLOW_NAME: WORKFLOW, parameters.WORKFLOW_UID: "a1b2"}
 FILLED |= {parameters.workflow(name): value for name, value in parameters.DEFAULTS.items()}
@@ -207,7 +209,7 @@ def test_what_a_template_asks_for_is_given_to_it_and_what_it_uses_it_asks_for(na
                     made_by = templates[next(one["template"] for one in _tasks(template) if one["name"] == source)]
                     assert output in {one["name"] for one in made_by["outputs"]["parameters"]}
                 for key in re.findall(r"\{\{item\.([^}]+)\}\}", str(task)):
-                    assert key in {*Item.__annotations__, parameters.SHARD_KEY}
+                    assert key in {*Item.__annotations__, *SbomItem.__annotations__, parameters.SHARD_KEY}
 
 
 def _tasks(template: dict[str, Any]) -> list[dict[str, Any]]:
@@ -234,7 +236,7 @@ def test_the_outputs_of_the_plan_step_are_the_files_it_writes(layout: str, tmp_p
         each for templates in workflows(rendered(name)) for each in templates.values() if each["name"] == "plan"
     )
     assert step.outputs is not None
-    write_outputs(made, divide(made, volume), tmp_path / "outputs", step.sets)
+    write_outputs(made, divide(made, volume), tmp_path / "outputs", step.sets, step.readers)
     assert {one["valueFrom"]["path"] for one in template["outputs"]["parameters"]} == {
         str(step.outputs / path.name) for path in (tmp_path / "outputs").iterdir()
     }
