@@ -78,6 +78,6 @@ def sbom_items(batches: Iterable[SbomBatch], scan: str) -> list[SbomItem]:
 
 
 def _even(count: int) -> int:
-    """The size of batches of so many cells."""
+    """The size of the batches of this many cells."""
     several = -(-count // MOST_CELLS)
     return -(-count // several)

@@ -1,7 +1,7 @@
 """The stage step of a batch of cells that read stored SBOMs: each SBOM checked, whole, in a folder of the batch's pod.
 
 An SBOM gets one attempt. Whatever comes of it, its cell is not begun in a batch again: its image is scanned then, so
-that a pod that was killed goes on behind the cell at which it was.
+that a pod that was killed continues with the cell after the one at which it was.
 """
 
 from __future__ import annotations

@@ -65,6 +65,7 @@ def builders() -> dict[str, Callable[[], Image]]:
         ORCHESTRATOR: orchestrator,
         REGISTRY: lambda: containers.program(tool("registry")),
         "docker.io/anchore/syft:v1.18.1": lambda: _single(_syft(), "syft"),
+        "docker.io/anchore/syft:v1.42.3": lambda: _single(tool("syft-of-grype"), "syft"),
         "docker.io/anchore/grype:v0.110.0": lambda: _single(tool("grype"), "grype"),
         f"docker.io/aquasec/trivy:{_catalog.TRIVY}": lambda: _single(tool("trivy"), "trivy"),
         "ghcr.io/ossf/scorecard:v5.1.1": lambda: _single(tool("scorecard"), "scorecard"),

@@ -50,6 +50,7 @@ _TOGETHER = {
     "test_isolation.py": "mirror",
     "test_nine_cells.py": "mirror",
     "test_repositories.py": "mirror",
+    "test_sboms.py": "mirror",
     "test_controller.py": "controller",
     "test_helm.py": "controller",
     "test_source_flow.py": "controller",
@@ -79,10 +80,15 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="session")
-def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `mirror` serves, with Grype's database."""
+    return databases.grype(tmp_path_factory.mktemp("mirror"))
+
+
+@pytest.fixture(scope="session")
+def mirror(mirrored: Path) -> Iterator[str]:
     """URL of what serves Grype's database: on port 80, because databases are let go to 80 and 443 only."""
-    folder = databases.grype(tmp_path_factory.mktemp("mirror"))
-    server = ThreadingHTTPServer((NODE_IP, 80), partial(_Quiet, directory=str(folder)))
+    server = ThreadingHTTPServer((NODE_IP, 80), partial(_Quiet, directory=str(mirrored)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://{NODE_IP}"

@@ -88,6 +88,24 @@ def test_a_database_that_was_fetched_and_could_not_be_loaded(scan):
     assert "exit code 9" in fates.databases[scan].reason
 
 
+def test_a_batch_of_stored_sboms_is_no_attempt_of_any_one_cell():
+    fates = Fates()
+    fates.add(made("w", node("sboms-grype", "Failed", "main: OOMKilled (exit code 137)", batch="001"),
+                   node("sboms-grype", "Failed", "keep: Error (exit code 1)", begun=LATE, batch="001"),
+                   node("sboms-grype", "Succeeded", "", batch="002")))  # fmt: skip
+    assert fates.attempted() == []
+    assert fates.batches["grype", "001"].unkept
+    assert fates.batches["grype", "001"].attempts == 2
+    assert fates.batches["grype", "002"].reason == ""
+
+
+def test_what_was_answered_from_an_sbom_did_not_fail_with_the_pull_of_its_image():
+    fates = Fates()
+    fates.add(made("w", node("pull", "Failed", "main: Error (exit code 1)", target="t")))
+    assert fates.cell("t", "a").reason.startswith("pull:")
+    assert fates.cell("t", "a", pulled=False).reason == ""
+
+
 @pytest.mark.parametrize("pods", [True, False])
 def test_a_cancelled_run_says_so_in_each_cell_that_it_stopped_or_kept_from_starting(pods):
     fates = fates_of("cancelled", pods=pods)

@@ -185,7 +185,7 @@ def test_temporary_files_of_one_are_not_there_for_the_next(tmp_path: Path, volum
     assert [list(folder.iterdir()) for folder in pod.temporary] == [[], []]
 
 
-def test_a_pod_that_was_killed_goes_on_behind_the_cell_at_which_it_was(tmp_path: Path, volume: Volume) -> None:
+def test_a_pod_that_was_killed_continues_after_the_cell_at_which_it_was(tmp_path: Path, volume: Volume) -> None:
     made = plan("a", "b", "c")
     store(volume, made)
     pod = Pod(tmp_path / "first", volume, made)
