@@ -11,7 +11,7 @@ import yaml
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.loading import Config, load_config
 from orchestrator.inventory import collect
-from orchestrator.model import Blob, Image, Limits, Plan, Platform
+from orchestrator.model import Blob, BomSource, Image, Limits, OnSbom, Plan, Platform
 from orchestrator.planning import Located
 from orchestrator.workflows import ManifestKind, render
 from tests.planned import plan_here
@@ -64,6 +64,19 @@ def _unlike(plan: Plan) -> Plan:
     return msgspec.structs.replace(plan, cells=plan.cells[1:])
 
 
+def _from_sboms(plan: Plan, *scans: str) -> Plan:
+    """The cells of these scans read stored SBOMs."""
+    way = OnSbom("packages", ("scanner", "{sbom}", "--out={report}"), cataloguers=("1",))
+    source = BomSource(bom=digest("sbom"), made="2025-06-01T00:00:00Z", cataloguer="maker 1")
+    return msgspec.structs.replace(
+        plan,
+        scans=tuple(msgspec.structs.replace(scan, sbom=way if scan.name in scans else None) for scan in plan.scans),
+        cells=tuple(
+            msgspec.structs.replace(cell, source=source if cell.scan in scans else None) for cell in plan.cells
+        ),
+    )
+
+
 def variants() -> dict[str, Plan]:
     """Plans of every shape a Workflow can have."""
     one = small_plan(("a",))
@@ -77,6 +90,8 @@ def variants() -> dict[str, Plan]:
         "no retries": msgspec.structs.replace(
             one, limits=Limits(retries=0), scans=tuple(msgspec.structs.replace(scan, retries=0) for scan in one.scans)
         ),
+        "one scan from SBOMs": _from_sboms(small_plan(("a", "b")), "virus"),
+        "all from SBOMs": _from_sboms(small_plan(("a", "b")), "virus", "root-user"),
         "awkward scan": msgspec.structs.replace(
             one,
             scans=(
