@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.argo.commands import MOUNT
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.loading import Config, load_config
 from orchestrator.inventory import collect
 from orchestrator.model import Decision, Ledger, LedgerRow, Outcome
 from orchestrator.model.documents import encode, spell_time
 from orchestrator.planning import plan_run
-from orchestrator.planning.venue import HERE
+from orchestrator.planning.venue import CLUSTER, HERE
 from orchestrator.volume.layout import Volume, write_atomic
 from tests.unit.planning.samples import NOW
 
@@ -88,3 +89,20 @@ def test_sources_without_targets_are_a_plan_without_any(tmp_path):
     (tmp_path / "none.csv").write_text("image\n")
     made = plan_here(load_config(tmp_path / "scanmatrix.yaml", environment={}), run="r", now=NOW, offline=True)
     assert (made.targets, made.waves, made.budget.cells) == ((), (), 0)
+
+
+def test_what_is_stored_in_a_cluster_is_known_where_its_volume_is_and_nowhere_else(config, tmp_path, caplog):
+    stored = config.sboms.model_copy(update={"store": True})
+    only = config.scans.model_copy(update={"default": ("dependency",)})
+    config = config.model_copy(update={"sboms": stored, "scans": only})
+
+    def scans(**where) -> set[str]:
+        plan = plan_run(config, run="r", now=NOW, offline=True, venue=CLUSTER, scans=["dependency"], **where)
+        return {cell.scan for cell in plan.cells}
+
+    assert scans(volume=tmp_path / "mounted") == {"dependency", "packages"}
+    assert caplog.text == ""
+    assert scans() == {"dependency"}
+    assert "not known here" in caplog.text
+    config = config.model_copy(update={"volume": config.volume.model_copy(update={"path": MOUNT})})
+    assert scans() == {"dependency", "packages"}
