@@ -12,7 +12,7 @@ from orchestrator.inventory.annotations import KEYS, LEVELS, SKIP, Wishes, is_de
 from orchestrator.inventory.left_out import LeftOut
 from orchestrator.inventory.machines import Machines
 from orchestrator.inventory.namespaces import is_meant, is_own, scopes
-from orchestrator.inventory.running import Pinned, RunningImage, images, mounted
+from orchestrator.inventory.running import PinnedName, RunningImage, images, mounted
 from orchestrator.kit.guarding import InternalError, guarded
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class _Found(NamedTuple):
 
     container: str
     volume: str
-    image: Pinned
+    image: PinnedName
 
     @property
     def place(self) -> tuple[str, str]:

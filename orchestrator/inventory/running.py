@@ -62,7 +62,7 @@ class RunningImage(Document, frozen=True):
     also_called: str = ""
 
 
-class Pinned(NamedTuple):
+class PinnedName(NamedTuple):
     """A name with a digest, and another name of the same image; empty where there is none."""
 
     reference: str
@@ -74,7 +74,7 @@ class Pinned(NamedTuple):
         return self.reference.partition("@")[2]
 
 
-def images(pod: Pod) -> Iterator[tuple[str, Pinned]]:
+def images(pod: Pod) -> Iterator[tuple[str, PinnedName]]:
     """Every image that a pod's containers have been started from, each with its container's name.
 
     What still waits for its image is left out: nothing of it runs yet. What ran and ended (an init container) counts.
@@ -87,7 +87,7 @@ def images(pod: Pod) -> Iterator[tuple[str, Pinned]]:
             yield container.name, image
 
 
-def mounted(pod: Pod) -> Iterator[tuple[str, Pinned]]:
+def mounted(pod: Pod) -> Iterator[tuple[str, PinnedName]]:
     """Every image that is mounted as a volume (KEP-4639), each with the volume's name.
 
     A node mounts all volumes before it starts the first container. The digest is the one that the node reports
@@ -129,7 +129,7 @@ def _has_started(status: ContainerStatus) -> bool:
     return bool(status.image_id) or status.state.running is not None
 
 
-def pinned(image: str, image_id: str) -> Pinned:
+def pinned(image: str, image_id: str) -> PinnedName:
     """An image's name with the digest that its node reports.
 
     A node that has pulled an image from several repositories reports it by any of them, whatever the pod asks for: the
@@ -144,14 +144,14 @@ def pinned(image: str, image_id: str) -> Pinned:
     asked = image.strip()
     found = _REPOSITORY_DIGEST.fullmatch(_SCHEME.sub("", image_id.strip()))
     if found is None or _IMPORTED.fullmatch(found["name"]):
-        return Pinned(asked)
+        return PinnedName(asked)
     asked = asked.partition("@")[0]
     tag = _TAG.search(asked)
     repository, name, at = (asked[: tag.start()] if tag else asked), found["name"], f"@{found['digest']}"
     spelt_tag = tag[0] if tag else ""
     if not repository:
-        return Pinned(f"{name}{at}")
+        return PinnedName(f"{name}{at}")
     # A short name is what the node has made of it.
     if name == repository or name.endswith(f"/{repository}"):
-        return Pinned(f"{name}{spelt_tag}{at}")
-    return Pinned(f"{repository}{spelt_tag}{at}", f"{name}{at}")
+        return PinnedName(f"{name}{spelt_tag}{at}")
+    return PinnedName(f"{repository}{spelt_tag}{at}", f"{name}{at}")
