@@ -40,6 +40,14 @@ class SbomFormat(Protocol):
         """
         ...
 
+    def for_matching(self, data: bytes) -> bytes:
+        """What of it is stored: all that scans read which are answered from it.
+
+        Raises:
+            ReportError: it is none of this format.
+        """
+        ...
+
 
 def types_of(purls: Iterable[str]) -> tuple[str, ...]:
     """Types of packages by their purls, each once, sorted."""

@@ -23,7 +23,13 @@ from orchestrator.findings.cyclonedx_analysis import (
     status_of,
     word_of,
 )
-from orchestrator.findings.cyclonedx_components import CycloneDxPart, ListedComponent, ListedProperty, package_of
+from orchestrator.findings.cyclonedx_components import (
+    CycloneDxPart,
+    ListedComponent,
+    ListedProperty,
+    flat,
+    package_of,
+)
 from orchestrator.findings.cyclonedx_ratings import GivenRating, RatingSource, best_rating, severity_by
 from orchestrator.findings.decoding import by_scanner, decode_json, other_ids, title
 from orchestrator.findings.interface import MOST_MEMORY, Report, ReportError
@@ -177,25 +183,14 @@ def _inventory(document: CycloneDxDocument) -> Inventory[ListedComponent]:
     subject = document.metadata.component if document.metadata else None
     inside = subject.components if subject else None
     waiting = [*(document.components or ()), *(document.services or ()), *([subject] if subject else ())]
-    found = [(each.bom_ref or each.purl or "", each) for each in _flat(waiting)] if document.vulnerabilities else []
+    found = [(each.bom_ref or each.purl or "", each) for each in flat(waiting)] if document.vulnerabilities else []
     return Inventory(found, package_of, lists_packages=bool(document.components or inside))
 
 
 def _count(document: CycloneDxDocument) -> int:
     """Number of its components, as `Report.components` counts those of a BOM."""
     subject = document.metadata.component if document.metadata else None
-    return len(_flat([*(document.components or ()), *((subject.components or ()) if subject else ())]))
-
-
-def _flat(waiting: list[ListedComponent]) -> list[ListedComponent]:
-    """Components and all that are nested in them, the last ones first; the list is used up."""
-    if not any(each.components for each in waiting):
-        return waiting[::-1]
-    found = []
-    while waiting:
-        found.append(component := waiting.pop())
-        waiting += component.components or ()
-    return found
+    return len(flat([*(document.components or ()), *((subject.components or ()) if subject else ())]))
 
 
 def _linked(bom: dict[str, Any], inventory: Inventory[ListedComponent]) -> dict[str, Any]:

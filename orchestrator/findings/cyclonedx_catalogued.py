@@ -8,7 +8,7 @@ import msgspec
 
 from orchestrator.findings.catalogued import Catalogued, types_of
 from orchestrator.findings.cyclonedx import tool_of
-from orchestrator.findings.cyclonedx_components import CycloneDxPart, ListedComponent
+from orchestrator.findings.cyclonedx_components import CycloneDxPart, ListedComponent, flat
 from orchestrator.findings.decoding import decode_json
 from orchestrator.findings.interface import ReportError
 
@@ -16,17 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class _Part(ListedComponent):
-    type: str = ""
-
-
 class _Metadata(CycloneDxPart):
     tools: Any = None
+    component: ListedComponent | None = None
 
 
 class _Document(CycloneDxPart):
     bom_format: str
-    components: list[_Part] | None = None
+    components: list[ListedComponent] | None = None
     metadata: _Metadata = msgspec.field(default_factory=_Metadata)
 
 
@@ -42,18 +39,29 @@ def catalogued(data: bytes) -> Catalogued:
     name, version = tool_of(document.metadata.tools)
     if not version:
         raise ReportError("the CycloneDX document does not say which version of which program made it")
-    listed = document.components or ()
+    listed = flat(_top(document))
     return Catalogued(
         cataloguer=f"{name} {version.removeprefix('v')}",
         image="",
         types=types_of(component.purl or "" for component in listed),
-        gaps=tuple(_gaps(document)),
+        gaps=tuple(_gaps(listed)),
     )
 
 
-def _gaps(document: _Document) -> Iterator[str]:
+def for_matching(data: bytes) -> bytes:
+    """The whole of it: Trivy reads all that it has written."""
+    return data
+
+
+def _top(document: _Document) -> list[ListedComponent]:
+    """What it lists; some tools put everything into what the document is about."""
+    subject = document.metadata.component
+    return [*(document.components or ()), *((subject.components or ()) if subject else ())]
+
+
+def _gaps(listed: list[ListedComponent]) -> Iterator[str]:
     """Libraries that nothing can be looked up by."""
-    for component in document.components or ():
+    for component in listed:
         if component.type == "library" and not (component.version and component.purl):
             lacking = "version" if component.purl else "package URL"
             yield f"package {(component.name or '')[:200]} has no {lacking}"

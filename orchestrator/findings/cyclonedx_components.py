@@ -32,6 +32,7 @@ class _Evidence(CycloneDxPart):
 class ListedComponent(CycloneDxPart):
     """A component or service, with those nested in it."""
 
+    type: str | None = None
     name: str | None = None
     group: str | None = None
     version: str | None = None
@@ -40,6 +41,17 @@ class ListedComponent(CycloneDxPart):
     properties: list[ListedProperty] | None = None
     evidence: _Evidence | None = None
     components: list["ListedComponent"] | None = None
+
+
+def flat(waiting: list[ListedComponent]) -> list[ListedComponent]:
+    """Components and all that are nested in them, the last ones first; the list is used up."""
+    if not any(each.components for each in waiting):
+        return waiting[::-1]
+    found = []
+    while waiting:
+        found.append(component := waiting.pop())
+        waiting += component.components or ()
+    return found
 
 
 def package_of(component: ListedComponent, ref: str) -> Installed:

@@ -7,7 +7,6 @@ who signed it. Anything else has the image itself scanned, and the plan says why
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
@@ -16,12 +15,12 @@ from orchestrator.admission.signatures.attached import AttachedSboms
 from orchestrator.admission.signatures.verifying import Signers
 from orchestrator.errors import ScanmatrixError
 from orchestrator.findings.interface import ReportError
-from orchestrator.findings.stored import read_catalogued
+from orchestrator.findings.stored import Cataloguing, read_catalogued, to_store
 from orchestrator.images.reference import parse
 from orchestrator.images.registry.cache import pull_location
 from orchestrator.images.registry.client import RegistryClient
 from orchestrator.kit.guarding import guarded, in_words
-from orchestrator.model import BomSource, StoredSbom
+from orchestrator.model import StoredSbom
 from orchestrator.model.documents import spell_time
 from orchestrator.net.allowance import Allowance
 from orchestrator.volume.sboms import keep_sbom
@@ -117,22 +116,9 @@ class AttachedLookup:
             return f"{place}, {wrong}"
         if told.gaps:
             return f"{place}, is incomplete: {told.gaps[0]}"
-        source = BomSource(
-            bom=f"sha256:{hashlib.sha256(found.data).hexdigest()}",
-            made=spell_time(self._now),
-            cataloguer=told.cataloguer,
-            signer=str(found.signer),
-        )
-        stored = StoredSbom(
-            digest=target.digest,
-            scan=cataloguer.name,
-            asked=asked,
-            source=source,
-            size=len(found.data),
-            types=told.types,
-            run=self._run,
-        )
-        keep_sbom(self._volume, stored, found.data)
+        of = Cataloguing(target.digest, asked, spell_time(self._now), self._run, str(found.signer))
+        stored, data = to_store(cataloguer, told, found.data, of)
+        keep_sbom(self._volume, stored, data)
         return stored
 
 

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import ScanmatrixError
 from orchestrator.findings.reading import read_report
-from orchestrator.findings.stored import read_catalogued
+from orchestrator.findings.stored import Cataloguing, read_catalogued, to_store
 from orchestrator.kit.guarding import guarded, in_words
-from orchestrator.model import BomSource, StoredSbom
 from orchestrator.volume.sboms import keep_sbom, prune_sboms
 
 if TYPE_CHECKING:
@@ -48,17 +47,8 @@ def _store(plan: Plan, row: LedgerRow, scan: Scan, volume: Volume) -> str:
             folder = volume.cell(plan.run, row.target, row.scan)
             data = read_report(folder / scan.report, scan.report_limit, root=folder)
             found = read_catalogued(scan.format, data, image=row.digest)
-            sbom = StoredSbom(
-                digest=row.digest,
-                scan=scan.name,
-                asked=row.asked,
-                source=BomSource(bom=row.report_digest, made=row.finished, cataloguer=found.cataloguer),
-                size=len(data),
-                types=found.types,
-                gaps=found.gaps,
-                run=plan.run,
-            )
-            keep_sbom(volume, sbom, data)
+            of = Cataloguing(row.digest, row.asked, row.finished, plan.run)
+            keep_sbom(volume, *to_store(scan, found, data, of))
     except (ScanmatrixError, OSError) as error:
         return f"the SBOM of {row.cell} could not be stored: {in_words(error)}"
     return ""

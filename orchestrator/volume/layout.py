@@ -244,7 +244,7 @@ class Volume:
 
 
 @contextmanager
-def atomic_file(path: Path, *, mode: int = PRIVATE, last: bool = True) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, mode: int = PRIVATE, last: bool = True, lasting: bool = True) -> Iterator[BinaryIO]:
     """Write a file that appears under its name only when whole: temporary name, fsync, rename, fsync of the folder.
 
     When the block raises, nothing is left. The temporary name is hidden (`.<name>.<random>.tmp`) and beside the
@@ -256,6 +256,7 @@ def atomic_file(path: Path, *, mode: int = PRIVATE, last: bool = True) -> Iterat
         mode: the most it is open to; the user's umask takes away from it, but from what nobody may write to: tarballs
             and databases are read by scanners of other users.
         last: False where others follow in the same folder, which is made durable (`sync_folder`) when all are there.
+        lasting: False for what is made again after a power cut anyway: nobody waits for the disk.
     """
     temporary, file = begin_file(path, mode)
     try:
@@ -264,12 +265,13 @@ def atomic_file(path: Path, *, mode: int = PRIVATE, last: bool = True) -> Iterat
             file.flush()
             if not mode & _WRITE:
                 os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    if last:
+    if last and lasting:
         sync_folder(path.parent)
 
 

@@ -110,7 +110,7 @@ def open_sbom(volume: Volume, digest: str, source: BomSource, to: Path) -> None:
     content = _content(volume.sboms(digest), source)
     seen, size = hashlib.sha256(), 0
     try:
-        with content.open("rb") as packed, atomic_file(to, mode=_READABLE) as file:
+        with content.open("rb") as packed, atomic_file(to, mode=_READABLE, lasting=False) as file:
             plain = decompressed(packed)
             while piece := plain.read(_PIECE):
                 size += len(piece)

@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.sboms [--images 200] [--stored 20000]
 
-Every image is a Debian with a layer of its own, in a registry on loopback; both scans look for vulnerabilities. The
-full rescan has the databases and no tarball any more; the other has SBOMs of a run before. Then the plan alone, of a
-volume with many SBOMs.
+Every image is a Debian (150 MB, 88 packages) with a program of Python and what it needs (380 MB, 60 packages: this one,
+as it is installed) and a layer of its own, in a registry on loopback; both scans look for vulnerabilities. The full
+rescan has the databases and no tarball any more; the other has SBOMs of a run before. Then what the scanners' own
+processes take of that, without us; and the plan alone, of a volume with many SBOMs.
 """
 
 import argparse
@@ -60,7 +61,7 @@ def _scanners(folder: Path) -> dict[str, str]:
 
 
 def _push(registry: Registry, count: int) -> list[str]:
-    base = samples.debian(artifacts.debian_root()).layers
+    base = samples.application(artifacts.debian_root()).layers
     for number in range(count):
         registry.push(f"app-{number}:1", Image.build([*base, layer({"app/number": f"{number}\n"})]))
     return [f"{registry.host}/app-{number}:1" for number in range(count)]

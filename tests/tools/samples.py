@@ -1,8 +1,14 @@
 """The images the tests are about: small synthetic ones by default, each with one property worth a test."""
 
+import importlib.metadata
 import io
 import random
 import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.tools.images import EPOCH, Compression, File, Image, Index, Kind, Layer, layer, layer_of_tar
 
@@ -147,3 +153,30 @@ def bulky(layers: int = 6, megabytes: int = 1, *, compression: Compression = "gz
 def debian(root: bytes, *, compression: Compression = "gzip") -> Image:
     """A real Debian out of debootstrap's root as a tar (`tests.tools.artifacts.debian_root()`)."""
     return Image.build([layer_of_tar(root, compression)], settings={"Cmd": ["bash"], "Env": ["PATH=/usr/bin:/bin"]})
+
+
+def application(root: bytes) -> Image:
+    """A Debian with a program of Python and all that it needs: this project, as it is installed (530 MB unpacked)."""
+    files: dict[str, bytes | str | File] = {}
+    for installed in _needed("scanmatrix", {}):
+        for file in installed.files or ():
+            path = Path(str(file.locate()))
+            if path.is_file() and ".." not in file.parts:
+                files[f"app/lib/python3.11/site-packages/{file}"] = path.read_bytes()
+    version = layer({"etc/debian_version": "12.5\n"})  # without it Trivy does not know a Debian
+    return Image.build([*debian(root).layers, version, layer(files)])
+
+
+def _needed(name: str, seen: dict[str, None]) -> Iterator[importlib.metadata.Distribution]:
+    """A distribution that is installed, and what it requires without extras."""
+    if (name := canonicalize_name(name)) in seen:
+        return
+    seen[name] = None
+    try:
+        found = importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return
+    yield found
+    for requirement in map(Requirement, found.requires or ()):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            yield from _needed(requirement.name, seen)

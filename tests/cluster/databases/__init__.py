@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.tools import _catalog
@@ -23,26 +25,71 @@ _TRIVY_LAYERS = {
 }
 
 
-def grype(folder: Path, *, known: int | None = None) -> Path:
+@dataclass(frozen=True)
+class Further:
+    """A package of which every version has a vulnerability of its own, `CVE-2000-<number>`.
+
+    Attributes:
+        kind: `deb`, of Debian 12; `npm`, `pypi`, `maven` or `golang`.
+        name: as the scanners look for it.
+    """
+
+    kind: str
+    name: str
+
+
+def grype(folder: Path, *, known: int | None = None, more: Sequence[Further] = ()) -> Path:
     """What a mirror of Grype's databases serves: `databases/v6/latest.json` and the archive it names.
 
     Args:
         folder: empty.
         known: how many vulnerabilities it knows; all of them by default.
+        more: further ones.
     """
     served = folder / "databases" / "v6"
     served.mkdir(parents=True)
-    _run(_writer("grype"), served, *([] if known is None else [str(known)]))
+    words = [] if known is None else [str(known)]
+    if more:
+        words = [f"all:{_further(folder, more, _of_grype)}"]
+    _run(_writer("grype"), served, *words)
     return folder
 
 
-def trivy(folder: Path) -> dict[str, Image]:
-    """Trivy's databases as OCI artifacts, by `repository:tag`."""
-    _run(_writer("trivy"), folder)
+def trivy(folder: Path, *, more: Sequence[Further] = ()) -> dict[str, Image]:
+    """Trivy's databases as OCI artifacts, by `repository:tag`; `more` as for Grype's."""
+    _run(_writer("trivy"), folder, *([_further(folder, more, _of_trivy)] if more else []))
     return {
         "aquasecurity/trivy-db:2": _artifact(folder / "db", _TRIVY_LAYERS["db"]),
         "aquasecurity/trivy-java-db:1": _artifact(folder / "java-db", _TRIVY_LAYERS["java-db"]),
     }
+
+
+def _further(folder: Path, more: Sequence[Further], spelt: Callable[[Further], dict[str, str]]) -> Path:
+    """A file of further vulnerabilities, as a writer reads it."""
+    numbered = [{"ID": f"CVE-2000-{number:05}", "Name": each.name, **spelt(each)} for number, each in enumerate(more)]
+    file = folder / "more.json"
+    file.write_text(json.dumps(numbered))
+    return file
+
+
+def _of_grype(each: Further) -> dict[str, str]:
+    ecosystem, kind = {
+        "deb": ("deb", "dpkg"),
+        "npm": ("npm", "semver"),
+        "pypi": ("python", "python"),
+        "maven": ("java-archive", "maven"),
+        "golang": ("go-module", "go"),
+    }[each.kind]
+    where = {"Distribution": "debian", "Release": "12"} if each.kind == "deb" else {}
+    return {"Ecosystem": ecosystem, "Kind": kind, **where}
+
+
+def _of_trivy(each: Further) -> dict[str, str]:
+    if each.kind == "deb":
+        return {"Source": "debian 12"}
+    named = {"npm": ("npm", "Npm"), "pypi": ("pip", "Pip"), "maven": ("maven", "Maven"), "golang": ("go", "Go")}
+    prefix, called = named[each.kind]
+    return {"Source": f"{prefix}::GitHub Security Advisory {called}"}
 
 
 def _artifact(folder: Path, media_type: str) -> Image:

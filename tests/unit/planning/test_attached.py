@@ -151,7 +151,8 @@ def test_an_attestation_by_who_is_trusted_is_stored_as_one_of_ours(
     assert signer in str(found.source)
     assert find_sbom(volume, IMAGE.digest, ASKED) == found
     open_sbom(volume, IMAGE.digest, found.source, volume.root / "read")
-    assert json.loads((volume.root / "read").read_bytes()) == bom()
+    read = json.loads((volume.root / "read").read_bytes())
+    assert {name: read[name] for name in bom()} == bom()
 
 
 def test_trivys_own_is_taken_for_trivy_and_nobody_elses(registry: SmallRegistry, look: Look) -> None:
@@ -273,8 +274,7 @@ def test_a_volume_that_takes_nothing_costs_that_and_no_plan(
 
 def test_what_is_stored_is_what_was_signed(registry: SmallRegistry, look: Look) -> None:
     """Its digest is of the bytes as they stand in the statement."""
-    told = statement(IMAGE.digest, SYFT, bom())
-    attestation_at_tag(registry, told)
-    found = look()
+    attestation_at_tag(registry, statement(IMAGE.digest, CYCLONEDX, cyclonedx()))
+    found = look(OF_TRIVY, OF_GENERAL)
     assert isinstance(found, StoredSbom)
-    assert found.source.bom == sha256(json.dumps(bom()).encode())
+    assert found.source.bom == sha256(json.dumps(cyclonedx()).encode())

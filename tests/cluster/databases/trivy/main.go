@@ -1,10 +1,13 @@
-// Writes Trivy's two databases with a few real vulnerabilities, with Trivy's own packages: FOLDER/db and FOLDER/java-db.
+// Writes Trivy's two databases with a few real vulnerabilities, with Trivy's own packages: FOLDER/db and FOLDER/java-db;
+// with a file after the folder, those in that file, too.
 package main
 
 import (
+	"encoding/json"
 	"log"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/aquasecurity/trivy-db/pkg/db"
@@ -20,6 +23,9 @@ type known struct {
 	id, source, name, vulnerable, patched string
 	severity                              types.Severity
 }
+
+// A further one, of every version of a package; Source is a distribution and its release, or an ecosystem of GitHub's.
+type further struct{ ID, Source, Name string }
 
 const (
 	maven = "maven::GitHub Security Advisory Maven"
@@ -39,11 +45,17 @@ func check(err error) {
 
 func main() {
 	now := time.Now().UTC()
-	vulnerable(filepath.Join(os.Args[1], "db"), now)
+	var more []further
+	if len(os.Args) > 2 {
+		data, err := os.ReadFile(os.Args[2])
+		check(err)
+		check(json.Unmarshal(data, &more))
+	}
+	vulnerable(filepath.Join(os.Args[1], "db"), now, more)
 	java(filepath.Join(os.Args[1], "java-db"), now)
 }
 
-func vulnerable(folder string, now time.Time) {
+func vulnerable(folder string, now time.Time, more []further) {
 	check(os.MkdirAll(folder, 0o755))
 	check(db.Init(folder))
 	config := db.Config{}
@@ -59,6 +71,16 @@ func vulnerable(folder string, now time.Time) {
 				Title: each.id, Severity: each.severity.String(),
 				VendorSeverity: types.VendorSeverity{"ghsa": each.severity},
 			}))
+		}
+		for _, each := range more {
+			advisory := types.Advisory{FixedVersion: "999"}
+			if strings.Contains(each.Source, "::") {
+				advisory = types.Advisory{VulnerableVersions: []string{">=0"}}
+			}
+			check(config.PutDataSource(tx, each.Source, types.DataSource{ID: "ghsa", Name: each.Source}))
+			check(config.PutAdvisoryDetail(tx, each.ID, each.Name, []string{each.Source}, advisory))
+			check(config.SaveAdvisoryDetails(tx, each.ID))
+			check(config.PutVulnerability(tx, each.ID, types.Vulnerability{Title: each.ID, Severity: "LOW"}))
 		}
 		return nil
 	}))
