@@ -526,6 +526,46 @@ def test_what_is_due_which_targets_are_known_and_how_all_of_it_stands(volume, st
     assert (found.runs, found.latest, found.open) == (2, "run-2", {})
 
 
+def test_findings_are_counted_again_of_those_targets_alone_that_are_told_otherwise(url, volume, store, monkeypatch):
+    read: list[int] = []
+    found = StoreReader.found
+    monkeypatch.setattr(
+        StoreReader,
+        "found",
+        lambda self, wanted, *facts: (read.append(len(pairs := list(wanted))), found(self, pairs, *facts))[1],
+    )
+
+    def counted():
+        read.clear()
+        now, _ = store.overview_now({}, day(9))
+        again = sum(read)
+        with Store(url) as other:
+            anew, _ = other.overview_now({}, day(9))
+        assert (now.open, now.suppressed) == (anew.open, anew.suppressed)
+        return sum(now.open.values()), again
+
+    ran = {"a/dependency": [finding(1), finding(2)], "a/general": [finding(1)], "b/dependency": [finding(3)]}
+    names = {"a": [Name("registry.example/a:1")], "b": [Name("registry.example/b:1")]}
+    write_run(volume, "run-1", day(1), ran, names=names)
+    store.take_in_all(volume)
+    assert counted() == (3, 3)
+    assert counted() == (3, 0)
+    write_run(volume, "run-2", day(2), {**ran, "b/dependency": [finding(3), finding(4)]}, names=names)
+    store.take_in_all(volume)
+    assert counted() == (4, 1)  # what `a` has was told again, as it was
+    write_run(volume, "run-0", day(0), {"a/dependency": [finding(9)]}, names={"a": names["a"]})
+    write_run(volume, "run-2", day(2), {**ran, "a/general": [finding(5)]}, names=names)  # once more, and otherwise
+    store.take_in_all(volume)
+    assert counted()[0] == 4
+    write_run(volume, "run-3", day(3), {"b/dependency": []}, names={"b": names["b"]})
+    store.take_in_all(volume)
+    assert counted() == (0, 1)  # the name of `a` is gone
+    store.forget(["run-2", "run-3"])
+    assert counted()[0] == 3
+    store.forget_results(["a"])
+    assert counted()[0] == 1
+
+
 def test_what_answers_another_question_is_stale(volume, store):
     write_run(volume, "run-1", day(1), {"older/dependency": []})
     for number, (target, question) in enumerate([("one", "b"), ("other", "d"), ("below", "a"), ("above", "z")]):

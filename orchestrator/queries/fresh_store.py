@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.queries.choice import Choice
+from orchestrator.queries.counted import CountedTargets
 from orchestrator.queries.coverage import coverage_now
 from orchestrator.queries.due import PlannedScans
 from orchestrator.queries.known_targets import known_targets, meant_now
@@ -100,7 +101,9 @@ class FreshStore(WholeStore):
         with self._past() as past:
             planned = PlannedScans(past, Choice(), _stale(past, {}, now))
             scans = planned.standing(planned.due(_stale(past, ages, now, questions), ages))
-            return overview_now(past, scans), coverage_now(past, (), {})
+            # What only some owners may see is a part of it, which is counted by itself.
+            counted = self._counted if self._owners is None else CountedTargets()
+            return overview_now(past, scans, counted), coverage_now(past, (), {})
 
     def known_targets(self, choice: Choice | None = None, *, every: bool = False) -> tuple[KnownTarget, ...]:
         """The targets that names mean now; where those asked for mean none of these, the ones that they meant earlier.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import msgspec
 
 from orchestrator.model import MergedRow
+from orchestrator.queries.counted import mark_of
 from orchestrator.queries.difference.states import NamesAt
 from orchestrator.store.dialects import batches
 from orchestrator.store.documents import Holder, Holders
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from orchestrator.model import MergedFinding, Severity
+    from orchestrator.queries.counted import CountedTargets, Counts, Mark
     from orchestrator.store.past import StoreReader
     from orchestrator.store.tag_cells import TagCell
 
@@ -66,19 +68,44 @@ def holders(
     return Holders(total=len(rows), rows=tuple(_holders(past, [rows[row] for row in order[:limit]], current)))
 
 
-def severities_now(past: StoreReader) -> Counter[Severity | None]:
+def severities_now(past: StoreReader, counted: CountedTargets) -> Counter[Severity | None]:
     """How many findings of each severity targets have now; suppressed ones count under None.
 
     Some targets at a time: all findings of a large store would take hundreds of megabytes.
+
+    Args:
+        past: all runs.
+        counted: what was counted before; only what is otherwise since is counted again.
     """
+    told = past.told()
     cells = sorted((cell for cell, _ in _current(past, past.states_with(None)).values()), key=_target_of)
-    counts: Counter[Severity | None] = Counter()
-    of_targets = [list(some) for _, some in groupby(cells, _target_of)]
-    for targets in batches(of_targets, _TARGETS_AT_ONCE):
-        rows = _rows(past, [cell for of_target in targets for cell in of_target])
-        newest = (_newest(told).finding for told in rows.values())
-        counts.update(None if finding.suppressed is not None else finding.severity for finding in newest)
-    return counts
+    done: list[tuple[int, Mark | None, Counts]] = []
+    waiting: list[tuple[int, Mark | None, list[TagCell]]] = []
+    for target, some in groupby(cells, _target_of):
+        of_target = list(some)
+        mark = mark_of(of_target, told)
+        if (counts := counted.of(target, mark)) is not None:
+            done.append((target, mark, counts))
+        else:
+            waiting.append((target, mark, of_target))
+    for targets in batches(waiting, _TARGETS_AT_ONCE):
+        found = _counts(_rows(past, [cell for _, _, of_target in targets for cell in of_target]))
+        done += [(target, mark, tuple(found.get(target, {}).items())) for target, mark, _ in targets]
+    counted.remember(done)
+    total: Counter[Severity | None] = Counter()
+    for _, _, counts in done:
+        for severity, number in counts:
+            total[severity] += number
+    return total
+
+
+def _counts(rows: Mapping[_Row, Sequence[_Told]]) -> dict[int, Counter[Severity | None]]:
+    """How many findings of each severity targets have; suppressed ones count under None."""
+    found: dict[int, Counter[Severity | None]] = {}
+    for (target, _, _), told in rows.items():
+        finding = _newest(told).finding
+        found.setdefault(target, Counter())[None if finding.suppressed is not None else finding.severity] += 1
+    return found
 
 
 def _told(

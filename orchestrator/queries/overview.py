@@ -13,6 +13,7 @@ from orchestrator.queries.holders import severities_now
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from orchestrator.queries.counted import CountedTargets
     from orchestrator.results.overview import RunSummary
     from orchestrator.store.past import RunPlace, StoreReader
 
@@ -35,17 +36,18 @@ class StoreOverview(Document, frozen=True):
     suppressed: int
 
 
-def overview_now(past: StoreReader, scans: tuple[ScanStanding, ...]) -> StoreOverview:
+def overview_now(past: StoreReader, scans: tuple[ScanStanding, ...], counted: CountedTargets) -> StoreOverview:
     """What there is now, in numbers.
 
     Args:
         past: all runs.
         scans: how each stands.
+        counted: as for `severities_now`.
 
     Raises:
         NoResultsError: there is no run.
     """
-    counts = severities_now(past)
+    counts = severities_now(past, counted)
     return StoreOverview(
         runs=len(past.runs),
         latest=past.latest(),

@@ -6,6 +6,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from orchestrator.queries.counted import CountedTargets
 from orchestrator.results.errors import NoResultsError
 from orchestrator.store import matrix
 from orchestrator.store.database import StoreDatabase
@@ -32,6 +33,7 @@ class WholeStore(StoreDatabase):
     def __init__(self, url: str, *, patience: float = 30.0) -> None:
         super().__init__(url, patience=patience)
         self._missing: dict[str, tuple[str, Sequence[tuple[str, str, int]]]] = {}
+        self._counted = CountedTargets()
 
     def miss(self, run: str, why: str, results: Sequence[tuple[str, str, int]]) -> None:
         """Know of a run that could not be imported: what it found is never taken for gone.

@@ -18,6 +18,7 @@ from orchestrator.model.documents import spell_time
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.overview import RunSummary
 from orchestrator.store.catalogue import spell_id
+from orchestrator.store.cells import UNKNOWN
 from orchestrator.store.dialects import BATCH, batches, rows_by
 from orchestrator.store.extent import RunTimes
 from orchestrator.store.facts import Said
@@ -26,6 +27,7 @@ from orchestrator.store.names import uses_of
 from orchestrator.store.quiet import alike
 from orchestrator.store.schema import HAS_FOUND, MERGED, cells, names, run_tags, runs, states, tags, targets
 from orchestrator.store.search import facts_named, facts_of_package, indexes_of, scores_of, states_with
+from orchestrator.store.spans import Position
 from orchestrator.store.tag_cells import TagCells
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
     from orchestrator.model import Distrust
     from orchestrator.store.documents import Use
-    from orchestrator.store.spans import Position, Span
+    from orchestrator.store.spans import Span
     from orchestrator.store.tag_cells import Order, TagCell
 
 #: A target's reference and its platform (empty for a repository).
@@ -47,6 +49,7 @@ _RUNS_AT_ONCE = 50
 _TIMES = (runs.c.finished_at, runs.c.begin_at, runs.c.end_at)
 _RUNS = select(runs.c.id, runs.c.run, *_TIMES, runs.c.partial, runs.c.ledger_digest, runs.c.form, runs.c.names_digest)
 _HOLDING = select(states.c.id).where(HAS_FOUND)
+_TOLD = select(states.c.id, states.c.held_at, states.c.held_run_id, states.c.rows_digest).where(HAS_FOUND)
 _HOLDING_IN = (
     select(states.c.id, states.c.target_id)
     .join(cells, cells.c.state_id == states.c.id)
@@ -93,6 +96,16 @@ class TargetPlace(NamedTuple):
     owners: tuple[str, ...]
     indexes: tuple[str, ...]
     uses: tuple[Use, ...]
+
+
+class StateTold(NamedTuple):
+    """The newest cell of a target and scan that told what there is: its place, and a digest; empty where none is known.
+
+    A digest is the same as long as all that is told stays the same.
+    """
+
+    place: Position
+    digest: str
 
 
 class Alike(NamedTuple):
@@ -200,6 +213,13 @@ class StoreReader:
     def holding(self, wanted: Iterable[int]) -> set[int]:
         """Those of some targets and scans that have, or had, any finding."""
         return {row.id for row in rows_by(self.connection, states.c.id, set(wanted), _HOLDING)}
+
+    def told(self) -> dict[int, StateTold]:
+        """What every target and scan that ever found anything told last."""
+        return {
+            state: StateTold(Position(at, self._runs.get(run, "")), "" if digest == UNKNOWN else digest)
+            for state, at, run, digest in self.connection.execute(_TOLD)
+        }
 
     def moved(self, since: Mapping[int, Position]) -> list[tuple[int, int]]:
         """What came or went, by a cell of any run, after a place of targets and scans: of these, and the facts."""

@@ -83,7 +83,7 @@ def _bom(report: int, items: int) -> str:
 KINDS = {
     "findings of as many packages": Kind("grype", _of_all, 190_000, 5),
     "findings of one package": Kind("grype", _of_one, 190_000, 5),
-    "BOMs": Kind("cyclonedx", _bom, 190_000, 3),
+    "BOMs": Kind("cyclonedx", _bom, 175_000, 3),
 }
 
 
