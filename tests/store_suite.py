@@ -526,7 +526,7 @@ def test_what_is_due_which_targets_are_known_and_how_all_of_it_stands(volume, st
     assert (found.runs, found.latest, found.open) == (2, "run-2", {})
 
 
-def test_findings_are_counted_again_of_those_targets_alone_that_are_told_otherwise(url, volume, store, monkeypatch):
+def test_findings_are_counted_again_of_those_targets_alone_whose_results_changed(url, volume, store, monkeypatch):
     read: list[int] = []
     found = StoreReader.found
     monkeypatch.setattr(
@@ -552,7 +552,7 @@ def test_findings_are_counted_again_of_those_targets_alone_that_are_told_otherwi
     assert counted() == (3, 0)
     write_run(volume, "run-2", day(2), {**ran, "b/dependency": [finding(3), finding(4)]}, names=names)
     store.take_in_all(volume)
-    assert counted() == (4, 1)  # what `a` has was told again, as it was
+    assert counted() == (4, 1)  # of `a` the run says again what it was
     write_run(volume, "run-0", day(0), {"a/dependency": [finding(9)]}, names={"a": names["a"]})
     write_run(volume, "run-2", day(2), {**ran, "a/general": [finding(5)]}, names=names)  # once more, and otherwise
     store.take_in_all(volume)

@@ -101,7 +101,7 @@ class TargetPlace(NamedTuple):
 class StateTold(NamedTuple):
     """The newest cell of a target and scan that told what there is: its place, and a digest; empty where none is known.
 
-    A digest is the same as long as all that is told stays the same.
+    A digest is the same as long as all that it said stays the same.
     """
 
     place: Position
