@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from orchestrator.argo.fates import Fates
 from orchestrator.argo.items import image_of
 from orchestrator.argo.names import SHARD, STAGE
@@ -12,12 +14,17 @@ from orchestrator.argo.parameters import Input
 from orchestrator.argo.reasons import UNENDED
 from orchestrator.model import CellState, CellStatus, PullStatus, RunStatus
 from orchestrator.model.endings import Evidence, decide
+from orchestrator.volume.layout import batch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from orchestrator.argo.fates import Fate
     from orchestrator.cluster.objects import Workflow
+
+
+#: What is said of a batch of which cells are left.
+LEFT = "images of some of its cells are scanned instead"
 
 
 def status_of(run: str, workflows: Iterable[Workflow]) -> RunStatus:
@@ -52,7 +59,10 @@ def status_of(run: str, workflows: Iterable[Workflow]) -> RunStatus:
         finished=(last.status.finished_at or "") if last.ended else "",
         progress=last.status.progress,
         workflows=tuple(each.metadata.name for each in every),
-        cells=tuple(_cell(cell, fates.cell(*cell), references) for cell in fates.attempted()),
+        cells=(
+            *(_cell(cell, fates.cell(*cell), references) for cell in fates.attempted()),
+            *(_batch(scan, number, fate) for (scan, number), fate in sorted(fates.batches.items())),
+        ),
         pulls=tuple(
             PullStatus(target=target, reference=references.get(target, ""), state=_state(pull), message=_of_pull(pull))
             for target, pull in fates.pulls().items()
@@ -77,6 +87,12 @@ def _cell(cell: tuple[str, str], fate: Fate, references: Mapping[str, str]) -> C
         started=fate.started,
         finished=fate.finished,
     )
+
+
+def _batch(scan: str, number: str, fate: Fate) -> CellStatus:
+    """A batch in the place of its cells, which no Workflow knows; what it has left of them is told one by one."""
+    found = _cell((batch_folder(number), scan), fate, {batch_folder(number): f"batch {number} of stored SBOMs"})
+    return msgspec.structs.replace(found, state=CellState.OK, message=LEFT) if fate.unkept else found
 
 
 def _of_pull(fate: Fate) -> str:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from orchestrator.argo.sbom_batches import sbom_batches
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import guarded
 from orchestrator.model import Cell, CellRecord, CellState, Name, Plan, Target
+from orchestrator.volume.layout import batch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +35,8 @@ class Narrator:
     def __init__(self, plan: Plan, observer: Observer) -> None:
         self._observer = observer
         self._cells = {cell.id: cell for cell in plan.cells}
+        #: Cells that read stored SBOMs, by what stands for their batch in a status.
+        self._batches = {f"{batch_folder(each.number)}/{each.scan}": each.cells for each in sbom_batches(plan)}
         self._targets = plan.targets_by_id
         self._seen: dict[str, CellState] = {}
         self._pulls: dict[str, CellState] = {}
@@ -47,6 +53,9 @@ class Narrator:
         for cell in status.cells:
             if cell.id in self._cells:
                 self._tell_cell(cell, final=status.ended)
+            elif cell.state is CellState.OK and not cell.message:  # of a batch that has left none
+                for each in self._batches.pop(cell.id, ()):
+                    self._tell_cell(msgspec.structs.replace(cell, target=each.target), final=status.ended)
         self._is_first = False
 
     def _tell_pull(self, target: str, state: CellState, message: str) -> None:

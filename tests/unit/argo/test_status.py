@@ -5,11 +5,11 @@ import pytest
 
 from orchestrator.argo.fates import Fates
 from orchestrator.argo.names import SHARD
-from orchestrator.argo.status import status_of
-from orchestrator.cluster.objects import Workflow
+from orchestrator.argo.status import LEFT, status_of
+from orchestrator.cluster.objects import Node, Workflow
 from orchestrator.engines.interface import Silent
 from orchestrator.engines.narrator import Narrator
-from orchestrator.model import Cell, CellRecord, CellState, CellStatus, PullStatus, RunStatus, Target
+from orchestrator.model import BomSource, Cell, CellRecord, CellState, CellStatus, PullStatus, RunStatus, Target
 from tests.unit.argo.runs import made, node, recorded
 from tests.unit.steps.plans import plan
 
@@ -181,3 +181,34 @@ def test_an_observer_that_fails_ends_neither_the_run_nor_its_other_reports(error
     for _ in range(2):
         narrator.tell(RunStatus(run="r", state="running", cells=(done, done.__class__(target="b", scan="virus"))))
     assert told == ["a/virus"]
+
+
+def batch(phase: str, message: str = "", *, number: str = "001") -> Node:
+    return node("sboms-virus", phase, message, batch=number)
+
+
+def test_a_batch_of_stored_sboms_stands_for_its_cells() -> None:
+    left = batch("Failed", "keep: Error (exit code 1)", number="003")
+    found = status_of("r", [made("r", batch("Running"), batch("Succeeded", number="002"), left, phase="Running")])
+    assert [(cell.id, cell.state, cell.message, cell.reference) for cell in found.cells] == [
+        ("sboms-001/virus", CellState.RUNNING, "", "batch 001 of stored SBOMs"),
+        ("sboms-002/virus", CellState.OK, "", "batch 002 of stored SBOMs"),
+        ("sboms-003/virus", CellState.OK, LEFT, "batch 003 of stored SBOMs"),
+    ]
+
+
+@pytest.mark.parametrize(("message", "told"), [("", 2), (LEFT, 0)])
+def test_when_a_batch_has_left_none_each_of_its_cells_is_told(message: str, told: int) -> None:
+    ended = []
+
+    class Counts(Silent):
+        def cell_finished(self, cell: Cell, record: CellRecord) -> None:
+            ended.append((cell.id, record.error))
+
+    read = BomSource(bom=f"sha256:{'0' * 64}")
+    cells = tuple(Cell(target=name, scan="virus", source=read) for name in ("a", "b"))
+    narrator = Narrator(msgspec.structs.replace(plan(("a", "b")), cells=cells), Counts())
+    status = RunStatus("r", "running", cells=(CellStatus("sboms-001", "virus", state=CellState.OK, message=message),))
+    for _ in range(2):
+        narrator.tell(status)
+    assert ended == [("a/virus", ""), ("b/virus", "")][:told]
