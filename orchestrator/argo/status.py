@@ -90,7 +90,7 @@ def _cell(cell: tuple[str, str], fate: Fate, references: Mapping[str, str]) -> C
 
 
 def _batch(scan: str, number: str, fate: Fate) -> CellStatus:
-    """A batch in the place of its cells, which no Workflow knows; what it has left of them is told one by one."""
+    """A batch in the place of its cells, which no Workflow knows; those that it has left have lines of their own."""
     found = _cell((batch_folder(number), scan), fate, {batch_folder(number): f"batch {number} of stored SBOMs"})
     return msgspec.structs.replace(found, state=CellState.OK, message=LEFT) if fate.unkept else found
 

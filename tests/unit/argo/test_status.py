@@ -198,7 +198,7 @@ def test_a_batch_of_stored_sboms_stands_for_its_cells() -> None:
 
 
 @pytest.mark.parametrize(("message", "told"), [("", 2), (LEFT, 0)])
-def test_when_a_batch_has_left_none_each_of_its_cells_is_told(message: str, told: int) -> None:
+def test_when_a_batch_has_left_none_the_observer_hears_of_each_of_its_cells(message: str, told: int) -> None:
     ended = []
 
     class Counts(Silent):
