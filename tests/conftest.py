@@ -1,21 +1,19 @@
 """For all tests: nothing of this machine's user gets into a test."""
 
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from orchestrator.kit import advice
-from tests import golden
+from tests import examples, golden
 from tests.campaign import table
-from tests.golden import pytest_configure  # noqa: F401 - a hook, which pytest finds here
 
-# How long an example takes says something of the machine, not of the code.
-settings.register_profile("scanmatrix", deadline=None)
-settings.load_profile("scanmatrix")
+# Each full collection of garbage goes over all that pytest has collected, too: a sixth of the time of the unit tests.
+gc.disable()
 
 # Started to ignore a signal (`nohup`, `&` in a script), we would hand that on to the engines under test, which obey.
 for _number, _usual in {
@@ -32,6 +30,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--campaign", action="store_true", help="run also the long tests that CI leaves out")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    golden.pytest_configure(config)
+    examples.choose(config)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is marked `campaign`, unless it was asked for."""
     if config.getoption("--campaign"):
@@ -39,6 +42,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if item.get_closest_marker("campaign")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if not item.get_closest_marker("campaign")]
+
+
+def pytest_collection_finish() -> None:
+    """From here on there is garbage; what is there by now stays, and need not be looked at again."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from orchestrator.kit.text import csv_cell
 from orchestrator.model import Ledger, LedgerRow, Outcome, Severity, Verdict, Violation
 from orchestrator.notifications.text import line
 from orchestrator.results.tables.cells import for_csv
+from tests.examples import examples
 
 BAD = "\x00\x07\x1b\x7f\x9b\r\n\t\u200b\u200e\u200f\u061c\u202e\u2066\u2069\u2028\u2029\ufeff"
 ANY = st.text(st.characters(exclude_categories=("Cs",)) | st.sampled_from(BAD + "|`[](<@;=+-\\"), max_size=60)
@@ -70,7 +71,7 @@ SINKS = {
 CELLS = st.lists(st.text(alphabet="aZ09 ;=+-@'\"\\\n\x7f~|u,\u00e9\uff1d", max_size=4) | st.none(), max_size=6)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(texts=CELLS, begin=st.integers(0, 3))
 @example(texts=["", "a", "", ""], begin=1)
 @example(texts=["=", "a"], begin=1)
@@ -81,7 +82,7 @@ def test_every_cell_of_a_column_is_made_safe_and_no_other_changed(texts: list[st
 
 
 @pytest.mark.parametrize("sink", SINKS)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(20))
 @given(text=ANY)
 @example(text=BAD)
 def test_nothing_hidden_survives(sink: str, text: str) -> None:

@@ -14,6 +14,7 @@ from orchestrator.admission.signatures import forms
 from orchestrator.admission.signatures.forms import NotSignedError
 from orchestrator.admission.signatures.keyless import KeylessVerifier
 from orchestrator.model import Signer
+from tests.examples import examples
 from tests.tools import sigstore
 from tests.tools.sigstore import IDENTITY, ISSUER, Sigstore, payload, statement
 
@@ -118,7 +119,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(data=st.binary(max_size=200) | _JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_read_or_are_no_signature(data: bytes) -> None:
     for read in _READERS:

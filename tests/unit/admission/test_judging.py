@@ -18,6 +18,7 @@ from orchestrator.errors import TemporaryError
 from orchestrator.images.registry.client import RegistryClient
 from orchestrator.model import Signer
 from orchestrator.net.errors import NotFound
+from tests.examples import examples
 from tests.tools import sigstore
 from tests.tools.images import Image, Index
 from tests.tools.layers import layer
@@ -51,7 +52,7 @@ _NAMES = st.sets(st.sampled_from(sorted(KEYS)), max_size=3)
 _POLICIES = st.lists(st.tuples(st.booleans(), _NAMES), min_size=1, max_size=4)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(policies=_POLICIES, signers=_NAMES)
 def test_all_policies_about_an_image_and_one_authority_of_each(
     policies: list[tuple[bool, set[str]]], signers: set[str]

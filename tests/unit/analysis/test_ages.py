@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from orchestrator.analysis.ages import Ages
 from orchestrator.model import MergedFinding
 from orchestrator.volume.layout import Volume
+from tests.examples import examples
 
 NAME, PLATFORM = "registry.example/app:1", "linux/amd64"
 DAYS = [f"2025-03-{day:02}T09:00:00Z" for day in range(1, 9)]
@@ -125,7 +126,7 @@ RUNS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(RUNS)
 def test_no_date_is_later_than_the_run_and_again_gives_the_same(tmp_path_factory, runs):
     volume = Volume(tmp_path_factory.mktemp("ages"))

@@ -7,6 +7,7 @@ from orchestrator.argo.fates import Fate, Fates, Surroundings
 from orchestrator.argo.names import SHARD
 from orchestrator.argo.nodes import NodesUnreadableError
 from orchestrator.cluster.objects import Node, Parameters, Pod, Workflow
+from tests.examples import examples
 from tests.unit.argo.runs import around, fates_of, made, node, recorded
 
 EARLY, LATE, LATER = (f"2025-03-01T1{hour}:00:00Z" for hour in range(3))
@@ -425,7 +426,7 @@ NODE = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(
     several=st.lists(NODE, max_size=4),
     pods=st.dictionaries(st.sampled_from("abcd"), POD),

@@ -20,6 +20,7 @@ from orchestrator.results.errors import NoResultsError
 from orchestrator.results.run import RunResults
 from orchestrator.volume.layout import Volume
 from tests.aggregation import make_target
+from tests.examples import examples
 
 ODD = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
 FINDINGS = st.builds(
@@ -68,7 +69,7 @@ def write(volume, *reports):
     return RunResults(volume, "run-1")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.lists(REPORTS, max_size=4))
 def test_of_each_target_one_valid_document_and_nothing_is_lost_or_mixed_up(tmp_path_factory, reports):
     results = write(Volume(tmp_path_factory.mktemp("bom")), *reports)

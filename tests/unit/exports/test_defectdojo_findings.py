@@ -11,6 +11,7 @@ from orchestrator.config.exports import DefectDojoSection
 from orchestrator.exports.defectdojo_findings import findings
 from orchestrator.exports.targets import run_targets
 from orchestrator.model import KINDS, Cvss, Severity
+from tests.examples import examples
 from tests.exports import make_finding, put_run, suppressed
 from tests.tools.services import check_finding
 
@@ -39,7 +40,7 @@ def found_in(results):
         return [row.finding for row in rows]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.lists(FINDING, max_size=6), st.sampled_from(HOWS), st.booleans())
 def test_every_finding_is_in_the_format(found, how, verified):
     with tempfile.TemporaryDirectory() as folder:

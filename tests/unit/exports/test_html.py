@@ -27,6 +27,7 @@ from orchestrator.results.errors import NoResultsError
 from orchestrator.results.run import RunResults
 from orchestrator.results.tables.rows import open_merged
 from orchestrator.volume.layout import Volume
+from tests.examples import examples
 from tests.results_of_runs import STARTED, make_found, make_ledger, make_row, put_demo, put_results
 
 IGNORED = Suppressed(by="ignore.yaml:3", reason="not reachable", status="ignored", until="2025-06-01T00:00:00Z")
@@ -384,7 +385,7 @@ class TestHostile:
         assert written.rows()[0]["package"] == text
 
     @given(text=st.text(min_size=1, max_size=40))
-    @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_any_text_comes_back_out_of_the_json(self, volume, text) -> None:
         row = self._hostile(volume, text).rows()[0]
         assert (row["package"], row["title"], row["locations"]) == (text, text, [text])

@@ -11,6 +11,7 @@ from orchestrator.config.loading import default_config
 from orchestrator.exports import junit
 from orchestrator.model import Outcome
 from orchestrator.results.run import RunResults
+from tests.examples import examples
 from tests.exports import make_finding, make_row, put_run, suppressed
 
 
@@ -66,7 +67,7 @@ STRANGE = st.text(st.characters(exclude_categories=("Cs",)), max_size=30) | st.s
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(said=STRANGE)
 def test_whatever_strangers_wrote_it_is_xml(tmp_path_factory, said):
     finding = make_finding(title=said, package=said, version=said, locations=(said,))

@@ -13,6 +13,7 @@ from orchestrator.config.loading import default_config
 from orchestrator.exports import sarif
 from orchestrator.findings import sarif as sarif_format
 from orchestrator.model import KINDS, Cvss, Outcome, Severity
+from tests.examples import examples
 from tests.exports import RUN, make_finding, make_row, put_run, suppressed
 
 GITHUB_BANDS = ((9.1, "critical"), (7.0, "high"), (4.0, "medium"), (0.1, "low"))
@@ -129,7 +130,7 @@ def test_many_findings_are_several_runs_and_more_than_enough_are_cut(tmp_path, m
     assert kept == [f"CVE-2024-{n:04}" for n in (0, 2, 3, 5, 6, 7)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(
     title=st.text(max_size=50),
     location=st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=30),

@@ -18,6 +18,7 @@ from orchestrator.kit.extras import MissingExtraError
 from orchestrator.model import Ledger
 from orchestrator.results.run import RunResults
 from orchestrator.volume.layout import Volume
+from tests.examples import examples
 from tests.unit.exports.test_cyclonedx import ODD, REPORTS, write
 
 SHA = "ab" * 32
@@ -126,7 +127,7 @@ STRANGE = st.fixed_dictionaries(
 BOMS = st.lists(STRANGE, max_size=3).map(lambda found: Report(scanner="syft", bom={"components": found}))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.lists(REPORTS | BOMS, min_size=1, max_size=3))
 def test_it_is_valid_whatever_scanners_wrote(tmp_path_factory, reports):
     document(exported(Volume(tmp_path_factory.mktemp("bom")), *reports))

@@ -28,6 +28,7 @@ from orchestrator.results.bom.validity import validator
 from orchestrator.results.run import RunResults
 from orchestrator.results.tables.writing import MergedWriter
 from orchestrator.volume.layout import Volume, atomic_file
+from tests.examples import examples
 
 FINISHED = "2026-01-01T10:00:00Z"
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
@@ -245,7 +246,7 @@ _SAID = [
 ]
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     said=st.lists(st.sampled_from(_SAID), min_size=1, max_size=12),
     names=st.lists(

@@ -13,6 +13,7 @@ from orchestrator.images.content.filesystem import FileKind, Filesystem, merge
 from orchestrator.images.tarball.archive import open_tarball
 from orchestrator.kit.compression import decompressed
 from orchestrator.net.errors import ArchiveError
+from tests.examples import examples
 from tests.tools.images import Compression, File, Image, Layer, layer, layer_of_tar
 from tests.unit.tarballs import write_tarball
 
@@ -172,7 +173,7 @@ NAMES = st.lists(st.sampled_from(["a", "b", "c", "..", ".wh.a", ".wh..wh..opq"])
 KINDS = st.sampled_from([{}, FOLDER, link("/a"), link("../b"), link("c/a"), hard("a/b")])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(40))
 @given(st.lists(st.lists(st.tuples(NAMES, KINDS), max_size=8), min_size=1, max_size=3))
 def test_whatever_the_layers_hold_every_path_leads_within_the_root(view, stack):
     try:

@@ -19,6 +19,7 @@ from orchestrator.images.local.archives import LocalSource, open_local
 from orchestrator.images.platforms import parse_platform
 from orchestrator.model import Platform
 from orchestrator.net.errors import ArchiveError, ImageError, NotAnImage, Unsupported
+from tests.examples import examples
 from tests.tools import layouts, oci_artifacts
 from tests.tools.images import Image, Index, layer
 
@@ -203,7 +204,7 @@ def test_truncated(tmp_path: Path, share: float, packed: bool) -> None:
     damage=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=6),
     share=st.floats(0, 1) | st.just(1),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_any_damage_ends_in_an_error_of_ours(
     tmp_path_factory: pytest.TempPathFactory, form: str, damage: list[tuple[float, int]], share: float
 ) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from orchestrator.kit import removal
 from orchestrator.kit.removal import remove, remove_quietly, temporary_folder
+from tests.examples import examples
 from tests.ordinary_user import run_as_ordinary_user
 
 
@@ -209,7 +210,7 @@ NAMES = st.binary(min_size=1, max_size=4).filter(lambda name: not set(name) & {0
 TREES = st.recursive(st.sampled_from(["file", "link", "pipe"]), lambda below: st.dictionaries(NAMES, below, max_size=4))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(20))
 @given(tree=st.dictionaries(NAMES, TREES, max_size=4), modes=st.lists(st.sampled_from([0, 0o111, 0o700]), min_size=1))
 def test_any_tree_goes_and_nothing_else(tmp_path: Path, tree: dict[bytes, object], modes: list[int]) -> None:
     kept, top = os.fsencode(tmp_path / "kept"), os.fsencode(tmp_path / "top")

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from orchestrator.kit.version_order import CLASSES
 from orchestrator.packages.fixes import best_fix, joined
+from tests.examples import examples
 
 TEXTS = st.text(
     st.sampled_from(list("0123456789..--~^+:,;|<>=()[] vrabczx_'\"")) | st.characters(exclude_categories=("Cs",)),
@@ -76,7 +77,7 @@ def test_the_fixes_of_several_records(ecosystem, records, text):
     assert best_fix("pypi", "1.8.0", (text,)) in {"", "1.8.4", "1.8.5", "1.9.1"}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.sampled_from([*CLASSES, "", "x"]), TEXTS, st.lists(TEXTS, max_size=3).map(tuple))
 def test_whatever_scanners_write_it_is_one_of_their_texts(ecosystem, installed, fixes):
     best = best_fix(ecosystem, installed, fixes)

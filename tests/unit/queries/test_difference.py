@@ -13,6 +13,7 @@ from orchestrator.results.errors import NoResultsError
 from orchestrator.results.tables.columns import names_of
 from orchestrator.volume.layout import Volume
 from tests.differences import FAILED, SKIPPED, Run, between, since, since_last
+from tests.examples import examples
 
 IGNORED = {"by": "ignore.yaml:1", "reason": "no", "status": "ignored"}
 APP = "registry.example/app"
@@ -408,7 +409,7 @@ def _write(volume, number, found):
     one.write(volume)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SIDES, SIDES)
 def test_swapping_the_sides_swaps_new_and_fixed_when_all_scans_ended_ok(tmp_path_factory, older, newer):
     there, back = (Volume(tmp_path_factory.mktemp("volume")) for _ in range(2))

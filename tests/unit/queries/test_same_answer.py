@@ -18,6 +18,7 @@ from orchestrator.store.past import StoreReader
 from orchestrator.store.schema import runs
 from orchestrator.volume.layout import Volume
 from tests.differences import FAILED, SKIPPED, Run
+from tests.examples import examples
 
 SCANS = ("general", "virus")
 START = datetime(2025, 3, 1, tzinfo=UTC)
@@ -131,7 +132,7 @@ def empty(tmp_path_factory):
     return path
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(15), suppress_health_check=list(HealthCheck))
 @given(histories(), st.booleans())
 def test_what_differs_is_the_same_as_by_comparing_everything(tmp_path_factory, empty, history, early):
     """Also where an earlier version took the runs in, so that only their cells tell what these are."""

@@ -20,6 +20,7 @@ from orchestrator.results.bom.target import TargetBom
 from orchestrator.results.bom.validity import validator
 from orchestrator.results.bom.whole import BomWriter
 from tests.aggregation import make_target
+from tests.examples import examples
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
 IDS = TEXT.filter(lambda text: not is_blank(text))
@@ -97,7 +98,7 @@ def _all_components(document):
     return found
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from(["dependency", "sbom", "general"]), REPORTS, max_size=3), max_size=3))
 def test_whatever_is_merged_is_valid_and_consistent(tmp_path_factory, targets):
     numbered = [(make_target(number), reports) for number, reports in enumerate(targets, 1)]
@@ -141,7 +142,7 @@ def test_what_a_finding_says_that_cyclonedx_does_not_allow_is_cut_out(tmp_path, 
     assert "CVE-2" in {each["id"] for each in document["vulnerabilities"]}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.dictionaries(st.sampled_from(["dependency", "sbom", "general"]), REPORTS, max_size=3), st.integers(1, 4))
 def test_vulnerabilities_written_some_at_a_time_are_the_same_document(tmp_path_factory, reports, at_once):
     folder = tmp_path_factory.getbasetemp()

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.results.bom.validity import repair, validator
+from tests.examples import examples
 
 HEAD = {"bomFormat": "CycloneDX", "specVersion": "1.6"}
 COMPONENT = {
@@ -79,7 +80,7 @@ def _places(value, path=()):
         yield from _places(inner, (*path, key))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.data(), JSON)
 def test_anything_anywhere_can_be_repaired(data, value):
     document = _document()

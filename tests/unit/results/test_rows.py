@@ -13,6 +13,7 @@ from orchestrator.results.tables import writing
 from orchestrator.results.tables.columns import columns_of, names_of
 from orchestrator.results.tables.rows import open_merged
 from orchestrator.results.tables.schema import schema_of
+from tests.examples import examples
 from tests.exports import RUN, make_finding, make_row, put_run, suppressed
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
@@ -46,7 +47,7 @@ def read(results):
         return list(rows)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(found=st.lists(FINDING, max_size=8), group=st.integers(1, 3))
 def test_they_come_back_as_they_were(tmp_path_factory, monkeypatch, found, group):
     monkeypatch.setattr(writing, "_ROWS", group)

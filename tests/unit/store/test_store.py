@@ -14,6 +14,7 @@ from orchestrator.results.provisional import MARK
 from orchestrator.store import StoreGoneError, StoreUrlError
 from orchestrator.store.migration import newest_revision
 from orchestrator.volume.layout import Volume
+from tests.examples import examples
 from tests.raw_store import write_raw_store
 from tests.store_suite import *  # noqa: F403
 from tests.stored_runs import day, finding, rows_of, write_run
@@ -37,7 +38,7 @@ def url(tmp_path):
     return f"sqlite:///{tmp_path / 'store.sqlite3'}"
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(8))
 @given(RUNS, st.randoms(use_true_random=False))
 def test_any_order_and_any_number_of_times_gives_the_same_rows(tmp_path_factory, runs, shuffled):
     folder = tmp_path_factory.mktemp("any-order")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from orchestrator.queries import Store
 from orchestrator.store import writing
 from orchestrator.volume.layout import Volume
+from tests.examples import examples
 from tests.raw_store import write_raw_store
 from tests.stored_runs import day, finding, things_of, unmarked, write_run
 
@@ -65,7 +66,7 @@ def begun(tmp_path_factory):
     return {False: empty, True: old}
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(10))
 @given(before=st.booleans(), steps=STEPS, at_once=st.sampled_from([1, 500]))
 @example(before=False, steps=[*PRUNED, ("write", 3, {"a/dependency": [finding(1)]})], at_once=1)
 @example(before=False, steps=[*PRUNED, ("write", 3, {"a/dependency": []})], at_once=1)

@@ -11,6 +11,7 @@ from orchestrator.analysis.merge import CellFindings, canonical, merge
 from orchestrator.analysis.merge.names import cves_of, spell
 from orchestrator.findings import formats
 from orchestrator.model import KINDS, Cvss, Finding, Outcome, Severity
+from tests.examples import examples
 
 REPORTS = Path(__file__).resolve().parents[4].parent / "shared" / "data" / "reports"
 EVERY = frozenset(KINDS)
@@ -322,7 +323,7 @@ CELLS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(CELLS, st.randoms(use_true_random=False))
 def test_the_order_of_findings_and_repetition_change_nothing(cells, chance):
     expected = merge("t", cells)
@@ -344,7 +345,7 @@ def _covers(row, scan, finding):
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(CELLS)
 def test_every_finding_is_in_a_row_and_every_row_is_of_findings(cells):
     merged = merge("t", cells)
