@@ -6,6 +6,7 @@ too. Lines of other programs (`pip install …`) are found as they stand.
 """
 
 import ast
+import functools
 import re
 import shlex
 import tomllib
@@ -37,17 +38,18 @@ def mentioning(*words: str) -> list[Path]:
     return [path for path in FILES if any(word in path.read_text() for word in words)]
 
 
-def calls() -> Iterator[tuple[str, list[str]]]:
-    """Where each line is made, and its words; what is computed there is a run's id, or several are none."""
-    for path in mentioning(*MAKERS):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKERS:
-                words = [each for each in node.args if not isinstance(each, ast.Starred)]
-                if words:  # none where one of the makers calls the other
-                    yield (
-                        f"{path.relative_to(ROOT)}:{node.lineno}",
-                        [each.value if isinstance(each, ast.Constant) else RUN for each in words],
-                    )
+@functools.cache
+def calls(path: Path) -> dict[str, list[str]]:
+    """Where each line of a file is made, and its words; what is computed there is a run's id, or several are none."""
+    found = {}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKERS:
+            words = [each for each in node.args if not isinstance(each, ast.Starred)]
+            if words:  # none where one of the makers calls the other
+                found[f"{path.relative_to(ROOT)}:{node.lineno}:{node.col_offset}"] = [
+                    each.value if isinstance(each, ast.Constant) else RUN for each in words
+                ]
+    return found
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
@@ -80,7 +82,9 @@ def parsed(words: list[str]) -> typer.Context:
     return context
 
 
-FOUND = list(calls())
+#: Where such calls may be: every worker collects this file, and to parse what is found is left to the tests.
+SOURCES = mentioning(*(f" {name}(" for name in MAKERS), *(f"{{{name}(" for name in MAKERS))
+MAKING = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 
 
 @pytest.fixture(autouse=True)
@@ -92,20 +96,27 @@ def nothing_given() -> Iterator[None]:
 
 @pytest.mark.parametrize("given", [{}, {"config": "my config.yaml", "volume": "/srv/a b", "engine": "local"}],
                          ids=["plain", "options"])  # fmt: skip
-@pytest.mark.parametrize(("where", "words"), FOUND, ids=[where for where, _ in FOUND])
-def test_a_line_is_taken_as_it_is_printed(where, words, given):
+@MAKING
+def test_a_line_is_taken_as_it_is_printed(path, given):
     advice.remember(**given)
-    line = advice.ours(*words)
-    assert line[0] == line[-1] == "`"
-    program, *rest = shlex.split(line.strip("`"))
-    assert program == "scanmatrix"
-    parsed(rest)
+    for where, words in calls(path).items():
+        line = advice.ours(*words)
+        assert line[0] == line[-1] == "`", where
+        program, *rest = shlex.split(line.strip("`"))
+        assert program == "scanmatrix", where
+        try:
+            parsed(rest)
+        except Exception as error:
+            error.add_note(f"{where}: {line}")
+            raise
 
 
-@pytest.mark.parametrize(("where", "words"), FOUND, ids=[where for where, _ in FOUND])
-def test_a_line_repeats_every_option_that_its_command_has(where, words):
-    options = {name for each in parsed(words).command.params for name in each.opts}
-    assert set(advice.OPTIONS.get(words[0], ())) == options & {"--config", "--volume", "--engine", "--server"}
+@MAKING
+def test_a_line_repeats_every_option_that_its_command_has(path):
+    for where, words in calls(path).items():
+        options = {name for each in parsed(words).command.params for name in each.opts}
+        expected = options & {"--config", "--volume", "--engine", "--server"}
+        assert set(advice.OPTIONS.get(words[0], ())) == expected, where
 
 
 def test_a_line_that_is_not_taken_is_found():
@@ -115,7 +126,7 @@ def test_a_line_that_is_not_taken_is_found():
 
 
 def test_there_are_lines():
-    assert len(FOUND) > 25
+    assert sum(len(calls(path)) for path in SOURCES) > 25
 
 
 def test_the_next_command_looks_where_this_one_did():
