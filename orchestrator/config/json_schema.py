@@ -5,7 +5,9 @@ A schema cannot tell `1.20` from `1.2`, nor whether a scan exists: `scanmatrix l
 
 from __future__ import annotations
 
+import copy
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
@@ -33,13 +35,18 @@ def schema_of(section: type[Section], title: str, *, key: str = "") -> dict[str,
         title: what the file is.
         key: for a file that is the value of this key, such as a list.
     """
-    found = section.model_json_schema(by_alias=True, schema_generator=SchemaGenerator)
+    found = copy.deepcopy(_generated(section))
     definitions = found.pop("$defs", {})
     if key:
         found = found["properties"][key]
         found.pop("default", None)
     head = {"$schema": DIALECT, "title": title}
     return head | found | ({"$defs": dict(sorted(definitions.items()))} if definitions else {})
+
+
+@cache
+def _generated(section: type[Section]) -> dict[str, Any]:
+    return section.model_json_schema(by_alias=True, schema_generator=SchemaGenerator)
 
 
 def schema_of_document(kind: type[msgspec.Struct], title: str) -> dict[str, Any]:
