@@ -22,7 +22,12 @@ $(INSTALLED): pyproject.toml requirements.lock
 demo: $(INSTALLED) ## a whole matrix with the local engine on sample images
 	@python -m tests.demo
 
-test: lint unit integration ## lint, types, import rules, unit and integration tests
+test: lint ## lint, types, import rules, unit and integration tests
+	@# At the same time: those with servers mostly wait, the others have what they leave of the processors.
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	nice -n 10 $(MAKE) --no-print-directory unit >"$$log" 2>&1 & unit=$$!; \
+	$(MAKE) --no-print-directory integration; here=$$?; \
+	wait $$unit; there=$$?; cat "$$log"; exit $$((here | there))
 
 lint: $(INSTALLED) ## every static check
 	ruff check

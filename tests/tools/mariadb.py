@@ -18,7 +18,14 @@ from tests.tools.servers import PASSWORD, ServerError
 
 _SECONDS = 60
 # What was committed must outlive the server, as in earnest, but not the machine.
-_OPTIONS = ("--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=256M", "--skip-name-resolve")
+_OPTIONS = (
+    "--innodb-flush-log-at-trx-commit=2",
+    "--innodb-flush-method=nosync",
+    "--innodb-doublewrite=0",
+    "--innodb-file-per-table=0",
+    "--innodb-buffer-pool-size=256M",
+    "--skip-name-resolve",
+)
 
 
 @dataclass
