@@ -16,6 +16,7 @@ import msgspec
 from orchestrator.errors import PermanentError, UsageError
 from orchestrator.model import Document, Severity
 from orchestrator.model.documents import DocumentError, encode, read
+from orchestrator.model.plan import AskedBy
 from orchestrator.scanners.rules import volume_of
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def plan_of(
         bare = [name.removeprefix(_IMAGE) for name in names]
         wanted = replace(wanted, owners=owners, lent=owners_by_store(config, bare, owners))
     chosen = config.selecting(wanted)
-    return make_plan(failing_on(chosen, request.fail_on), scans=request.scans, run=run)
+    plan = make_plan(failing_on(chosen, request.fail_on), scans=request.scans, run=run)
+    return plan if pushed is None else msgspec.structs.replace(plan, asked_by=AskedBy.EVENT)
 
 
 def submitted(

@@ -21,6 +21,7 @@ _HOMES = {
     "fetch": ("runs", "fetch"),
     "delete": ("runs", "delete"),
     "schedule": ("schedule", "schedule"),
+    "worker": ("worker", "worker"),
     "serve": ("serve", "serve"),
     "controller": ("controller", "controller"),
     "token": ("token", "token"),

@@ -29,6 +29,7 @@ from orchestrator.config.local import Local
 from orchestrator.config.metrics import MOST_METRICS, MetricSection
 from orchestrator.config.notify import NotifySection
 from orchestrator.config.policy import POLICY
+from orchestrator.config.queue import QueueSection
 from orchestrator.config.reuse import DatabasesSection
 from orchestrator.config.sboms import SbomsSection
 from orchestrator.config.scanners import ScannersSection
@@ -98,11 +99,13 @@ class Config(Section):
         auth: who may ask the service ([service-security.md](service-security.md))
         metrics: gauges of your own, which the service exposes beside its own ([api.md](api.md#metrics-probes-and-logs))
         events: events that start scans ([events.md](events.md))
-        engine: what `scanmatrix run`, `status` and the other commands use: this machine, or Argo Workflows in a cluster
+        engine: what `scanmatrix run`, `status` and the other commands use: this machine, Argo Workflows in a cluster,
+            or workers ([queue.md](queue.md))
         layout: shape of the Workflow: a pod for each cell, or one for each image ([scale.md](scale.md))
         image: the orchestrator's image, for pull, built-in scans and aggregation in the cluster:
             `localhost/scanmatrix:<version>`
-        local: settings of the local engine
+        local: settings of the local engine, and of workers
+        queue: how cells are handed to workers
         argo: settings of Argo
     """
 
@@ -136,6 +139,7 @@ class Config(Section):
     layout: Literal["cell", "image"] = "cell"
     image: Reference = Field(default_factory=default_image)
     local: Local = Local()
+    queue: QueueSection = QueueSection()
     argo: Argo = Argo()
 
     _base: Path = PrivateAttr(default_factory=Path.cwd)

@@ -12,17 +12,18 @@ class Stop:
     """Shared by all threads of a run, which begins and ends with its block.
 
     Args:
-        deadline: seconds until the run is over.
+        deadline: seconds that the run may take.
+        left: how many of them are left; None for all.
 
     Attributes:
         event: set as soon as there is a reason to stop.
     """
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, *, left: float | None = None) -> None:
         self.event = threading.Event()
         self._interrupted = False
         self._seconds = deadline
-        self._timer = threading.Timer(min(deadline, threading.TIMEOUT_MAX), self.event.set)
+        self._timer = threading.Timer(min(deadline if left is None else left, threading.TIMEOUT_MAX), self.event.set)
         self._timer.daemon = True
 
     def __enter__(self) -> Self:

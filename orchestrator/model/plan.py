@@ -191,6 +191,20 @@ class Part(Document, frozen=True):
     of: int
 
 
+class AskedBy(StrEnum):
+    """Who wants a run: what is asked for by hand comes before what events ask for, and that before the schedule.
+
+    Attributes:
+        HAND: somebody who may be waiting for it.
+        EVENT: an event from outside.
+        SCHEDULE: the scheduler.
+    """
+
+    HAND = "hand"
+    EVENT = "event"
+    SCHEDULE = "schedule"
+
+
 class Plan(Document, frozen=True, dict=True, tag_field=SCHEMA_VERSION, tag=1):
     """The cells of one run, the skipped ones with their reasons, and the budget; immutable once written.
 
@@ -209,6 +223,7 @@ class Plan(Document, frozen=True, dict=True, tag_field=SCHEMA_VERSION, tag=1):
         distrusted: what its configuration says of scanners that must not run, or are not believed.
         part: which part of the run's plan this is; None for the whole.
         sboms: how the SBOMs that it makes are stored; None where none are.
+        asked_by: who wants it.
     """
 
     run: str
@@ -228,6 +243,7 @@ class Plan(Document, frozen=True, dict=True, tag_field=SCHEMA_VERSION, tag=1):
     distrusted: tuple[Distrust, ...] = ()
     part: Part | None = None
     sboms: SbomStorage | None = None
+    asked_by: AskedBy = AskedBy.HAND
 
     @cached_property
     def targets_by_id(self) -> dict[str, Target]:

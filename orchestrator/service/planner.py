@@ -14,6 +14,7 @@ from orchestrator.inventory import Entry, labels
 from orchestrator.inventory.selection import called
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.model.documents import spell_time
+from orchestrator.model.plan import AskedBy
 from orchestrator.planning.matrix import choose_scans, find_targets
 from orchestrator.planning.targets import finish
 from orchestrator.scanners.pinning import require_digests
@@ -117,7 +118,7 @@ class Planner:
                 f"planned at {spell_time(now)}, none of its images is the one any more that was wanted; the next look"
                 " at the sources tells which it is now"
             )
-        return plan
+        return msgspec.structs.replace(plan, asked_by=AskedBy.SCHEDULE)
 
     def _entries(self, claim: Claim) -> Iterator[Entry]:
         try:

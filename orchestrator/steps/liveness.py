@@ -61,7 +61,7 @@ def is_of(claim: RunClaim, cluster: Cluster) -> bool:
         ForbiddenError: the cluster does not say which one it is.
         ScanmatrixError: it does not answer.
     """
-    if claim.namespace not in {cluster.namespace, ""}:
+    if claim.queued or claim.namespace not in {cluster.namespace, ""}:
         return False
     if claim.cluster and not cluster.identity:
         raise ForbiddenError(

@@ -106,7 +106,8 @@ def _make_tables(connection: Connection, newest: str) -> None:
     The revision is written last, so that what was cut off is begun again.
     """
     # Tables that only some commands work with belong to the metadata as well.
-    from orchestrator.store.inbox import tables  # noqa: F401
+    from orchestrator.store.cell_queue import tables as _queue  # noqa: F401
+    from orchestrator.store.inbox import tables as _inbox  # noqa: F401
 
     connection.rollback()
     _VERSIONS.create(connection, checkfirst=True)

@@ -53,6 +53,7 @@ class RunClaim(Document, frozen=True):
         cluster: uid of that namespace, which tells one cluster from another; empty where nobody could read it.
         since: RFC 3339 in UTC.
         deadline: seconds that it may take, by its own limit.
+        queued: whether its cells are in a queue, from which workers take them.
     """
 
     run: str
@@ -63,10 +64,13 @@ class RunClaim(Document, frozen=True):
     cluster: str = ""
     since: str = ""
     deadline: int = 0
+    queued: bool = False
 
     @property
     def holder(self) -> str:
         """Who works on it, in words."""
+        if self.queued:
+            return "the workers of a queue"
         return f"Workflow {self.workflow}" if self.workflow else "a process of the local engine"
 
 
@@ -91,7 +95,7 @@ def take(claim: RunClaim, volume: Volume, why_over: Callable[[RunClaim], str]) -
         RunTakenError: another holder works on it.
     """
     there = read_claim(claim.run, claim.part, volume)
-    ours = there is not None and (there.workflow, there.uid) == (claim.workflow, claim.uid)
+    ours = there is not None and (there.workflow, there.uid, there.queued) == (claim.workflow, claim.uid, claim.queued)
     if there is not None and not ours and not why_over(there):
         raise RunTakenError(taken(there))
     write_atomic(volume.claim(claim.run, claim.part), encode(claim))

@@ -65,7 +65,7 @@ def clear_cut_off(volume: Volume, *, besides: str) -> int:
         if folder.name != besides and any(_of_attempts(folder)):
             with suppress(ScanmatrixError, OSError):
                 claim = read_claim(folder.name, "", volume)
-                if claim is None or not claim.workflow:
+                if claim is None or not (claim.workflow or claim.queued):
                     with held(volume.lock(folder.name), patience=0):
                         freed += clear_attempts(folder.name, volume)
     return freed

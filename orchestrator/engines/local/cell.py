@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,7 @@ from orchestrator.images.registry.client import RegistryClient
 from orchestrator.kit.guarding import guarded, in_words
 from orchestrator.kit.removal import remove_quietly
 from orchestrator.kit.umask import umask
-from orchestrator.model import Cell, CellRecord, CellState, Plan, Scan
-from orchestrator.model.endings import Evidence, ReportState, decide
+from orchestrator.model import Cell, CellRecord, Plan, Scan
 from orchestrator.steps.stage import stage
 from orchestrator.steps.stage_sbom import stage_sbom
 from orchestrator.upkeep.databases import pinned
@@ -25,34 +25,40 @@ from orchestrator.volume.records import Records, now
 BACKOFF = 1.0
 
 
+class AttemptLostError(ScanmatrixError):
+    """The cell is somebody else's by now: neither report nor record of this attempt is kept."""
+
+
 class CellRunner:
-    """Runs cells of one plan; safe to be called from several threads, for different cells."""
+    """Runs cells of one plan; safe to be called from several threads, for different cells.
+
+    Args:
+        plan: of the run.
+        volume: where it lies.
+        scanners: start the scanners.
+        stop: of the run.
+        client: reads registries; by default one is made when it is needed.
+        confirm: whether the cell is still ours, asked before anything of an attempt is kept.
+    """
 
     def __init__(
-        self, plan: Plan, volume: Volume, scanners: Scanners, stop: Stop, client: RegistryClient | None = None
+        self,
+        plan: Plan,
+        volume: Volume,
+        scanners: Scanners,
+        stop: Stop,
+        client: RegistryClient | None = None,
+        *,
+        confirm: Callable[[], bool] = lambda: True,
     ) -> None:
         self._plan = plan
         self._volume = volume
         self._client = client
         self._scanners = scanners
         self._stop = stop
+        self._confirm = confirm
         self._scans = {scan.name: scan for scan in plan.scans}
         self._records = Records(volume, plan.run)
-
-    def done(self, cell: Cell, *, refused: int | None = None) -> CellRecord | None:
-        """The record of a cell that ended well in an earlier call, and whose report is still there; None for others.
-
-        Args:
-            cell: the cell.
-            refused: the attempt whose report the ledger of that call did not believe.
-        """
-        scan = self._scans[cell.scan]
-        report = self._volume.cell(self._plan.run, cell.target, cell.scan) / scan.report
-        found = self._records.look(cell.target, cell.scan, scan.success_codes)
-        seen = ReportState.UNREAD if _is_regular(report) else ReportState.MISSING
-        seen = ReportState.UNSOUND if found.record.attempts == refused else seen
-        ended_well = decide(Evidence(cell.decision, found.state, report=seen)).state is CellState.OK
-        return found.record if ended_well else None
 
     def record(self, cell: Cell) -> CellRecord:
         """What is known of the cell; an empty record when nothing is."""
@@ -69,6 +75,7 @@ class CellRunner:
         are tried again, `scan.retries` times; others fail the cell at once.
 
         Raises:
+            AttemptLostError: it is somebody else's by now.
             OSError: not even the cell's record can be written.
         """
         scan = self._scans[cell.scan]
@@ -76,6 +83,8 @@ class CellRunner:
             if reason := self._stop.reason():
                 return self.fail(cell, reason)
             ended = self._attempt(cell, scan)
+            if not self._confirm():
+                raise AttemptLostError(f"{cell.id} is another one's by now")
             record = self._records.write(
                 cell.target,
                 cell.scan,
@@ -163,6 +172,8 @@ class CellRunner:
     def _launch(self, scan: Scan, attempt: CellInputs, folder: Path) -> Ended:
         """Run the scanner of an attempt, and keep its report in the cell's folder."""
         ended = self._scanners.run(scan, attempt, self._stop.reason)
+        if not ended.error and not self._confirm():
+            return replace(ended, error="another one's by now")
         error = ended.error or _keep_report(attempt.work / scan.report, folder / scan.report, scan.report_limit)
         return replace(ended, error=error)
 
@@ -204,11 +215,3 @@ def _keep_report(written: Path, final: Path, limit: int) -> str:
     remove_quietly(final)
     written.rename(final)
     return ""
-
-
-def _is_regular(path: Path) -> bool:
-    """Whether there is a regular file, not a link to one."""
-    try:
-        return stat.S_ISREG(path.lstat().st_mode)
-    except OSError:
-        return False

@@ -10,7 +10,9 @@ from functools import partial
 from orchestrator.engines.interface import Interrupted, Observer
 from orchestrator.engines.local.cell import CellRunner
 from orchestrator.engines.local.crew import each
+from orchestrator.engines.local.done import DoneCells
 from orchestrator.engines.local.matching import batches_of, match_sboms
+from orchestrator.engines.local.refreshing import refresh_for_run
 from orchestrator.engines.local.scanners import Scanners
 from orchestrator.engines.narrator import notify
 from orchestrator.engines.stop import INTERRUPTED, Stop
@@ -18,20 +20,16 @@ from orchestrator.errors import ScanmatrixError
 from orchestrator.images.registry.client import RegistryClient
 from orchestrator.kit.advice import resuming
 from orchestrator.kit.guarding import guarded, in_words
-from orchestrator.model import Cell, CellRecord, Decision, Ledger, Outcome, Plan, Scan, Target
-from orchestrator.model.documents import DocumentError, read, spell_time
+from orchestrator.model import Cell, CellRecord, Decision, Ledger, Plan, Scan, Target
+from orchestrator.model.documents import spell_time
 from orchestrator.planning.batches import fits
-from orchestrator.results.provisional import LEDGER, is_whole
 from orchestrator.scanners.distrust import refused_scans
 from orchestrator.steps.aggregate import aggregate
-from orchestrator.steps.fetching import reach_of
 from orchestrator.steps.pull import pull
-from orchestrator.steps.refresh import refresh
-from orchestrator.upkeep.databases import current
 from orchestrator.upkeep.leftovers import clear_attempts
 from orchestrator.upkeep.links import evict
 from orchestrator.upkeep.room import make_room
-from orchestrator.volume.layout import Volume, write_atomic
+from orchestrator.volume.layout import Volume
 from orchestrator.volume.records import now
 
 _log = logging.getLogger(__name__)
@@ -128,41 +126,15 @@ class Execution:
             raise self.interrupted()
 
     def _find_pending(self) -> None:
-        """Sort out the cells that an earlier call has done, as far as its ledger believed their reports."""
-        refused = self._refused_reports()
+        """Sort out the cells that an earlier call has done."""
+        done = DoneCells(self._plan, self._volume).every()
         for cell in self._plan.cells:
             if cell.decision is not Decision.RUN:
                 continue
-            record = self._found_done(cell, refused.get(cell.id))
-            if record is not None:
+            if (record := done.get(cell.id)) is not None:
                 self._end(cell, record)
             else:
                 self._pending.setdefault(cell.target, []).append(cell)
-
-    def _found_done(self, cell: Cell, refused: int | None) -> CellRecord | None:
-        """The record of a cell that is done; None for one to run, such as one of which nothing can be found out.
-
-        Args:
-            cell: the cell.
-            refused: the attempt whose report a ledger did not believe: of one after it no ledger has said anything yet.
-        """
-        try:
-            with guarded(f"looking how {cell.id} ended"):
-                return self._cells.done(cell, refused=refused)
-        except (ScanmatrixError, OSError) as error:
-            _log.warning("%s runs again: %s", cell.id, error)
-            return None
-
-    def _refused_reports(self) -> dict[str, int]:
-        """The attempts, by cell, of those that the ledger of an earlier call calls failed."""
-        folder = self._volume.results(self._plan.run)
-        try:
-            ledger = read(folder / LEDGER, Ledger)
-        except (DocumentError, OSError):
-            return {}
-        if not is_whole(folder):  # nobody has read their reports
-            return {}
-        return {row.cell: row.attempts for row in ledger.rows if row.outcome is Outcome.FAILED}
 
     def _fail_refused_scanners(self) -> None:
         """Fail the cells of scanners that came to be denied since the plan was made; no database is refreshed then."""
@@ -206,26 +178,11 @@ class Execution:
 
     def _refresh_database(self, scan: Scan) -> str:
         """Refresh one database; why there is none at all, otherwise."""
-        try:
-            with guarded(f"refreshing the database of {scan.name}"):
-                return self._refreshed(scan)
-        except (ScanmatrixError, OSError) as error:
-            return f"database of {scan.name}: {in_words(error)}"
-
-    def _refreshed(self, scan: Scan) -> str:
-        """The same; a failed refresh leaves the one from before."""
-        marker = self._volume.run(self._plan.run) / f".{scan.name}.refreshed"
-        before = current(self._volume, scan.name)
-        if before and marker.is_file() and marker.read_text() == before:
-            return ""
-        runner = partial(self._scanners.refresh, stopped=self._stop.reason)
-        state = refresh(scan, self._volume, runner=runner, reach=reach_of(self._plan, self._stop.reason))
-        if not state.error:
-            write_atomic(marker, state.version.encode())
-        elif state.version and not self._stop.interrupted:
-            self._notes.append(f"{state.error}; cells use the database of {state.version}")
-            _log.warning("%s", self._notes[-1])
-        return "" if state.version else state.error
+        found = refresh_for_run(self._plan, scan, self._volume, self._scanners, self._stop)
+        if found.note:
+            self._notes.append(found.note)
+            _log.warning("%s", found.note)
+        return found.missing
 
     def _fail_scan(self, scan: str, reason: str) -> None:
         for target, cells in self._pending.items():

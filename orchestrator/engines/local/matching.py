@@ -45,8 +45,7 @@ def match_sboms(
         if not record.error or record.error == INTERRUPTED or stop.reason():
             end(cell, record)
             return
-        failed[cell.id] = msgspec.structs.replace(cell, source=None)
-        _log.warning("%s is scanned from the image itself: %s", cell.id, record.error)
+        failed[cell.id] = from_image(cell, record)
 
     cells = [cell for of_target in waiting.values() for cell in of_target if cell.source is not None]
     each(cells, match, limit=limit, interrupt=stop.interrupt)
@@ -54,6 +53,12 @@ def match_sboms(
         target: [failed.get(cell.id, cell) for cell in of_target if cell.source is None or cell.id in failed]
         for target, of_target in waiting.items()
     }
+
+
+def from_image(cell: Cell, record: CellRecord) -> Cell:
+    """A cell whose stored SBOM was of no use, as its record says, to be run on the image itself."""
+    _log.warning("%s is scanned from the image itself: %s", cell.id, record.error)
+    return msgspec.structs.replace(cell, source=None)
 
 
 def batches_of(plan: Plan, waiting: Mapping[str, list[Cell]]) -> Batches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.engines.local.lock import RunBusy, locked
@@ -19,7 +20,7 @@ from orchestrator.upkeep.plans import find_plan
 from orchestrator.volume.records import NOTHING_RECORDED, Records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from orchestrator.model import Cell, Ledger, Plan, Scan, Target
@@ -49,10 +50,15 @@ def status_of(run: str, volume: Volume) -> RunStatus:
     return _by_records(plan, volume, NodeState.CUT_OFF, "failed", message)
 
 
-def statuses_of(volume: Volume) -> tuple[RunStatus, ...]:
-    """How every run on a volume stands, the newest first; of one that cannot be read only why."""
+def statuses_of(volume: Volume, look: Callable[[str], RunStatus] | None = None) -> tuple[RunStatus, ...]:
+    """How every run on a volume stands, the newest first; of one that cannot be read only why.
+
+    Args:
+        volume: where they lie.
+        look: how one stands; `status_of` without it.
+    """
     plans = sorted((volume.root / "plans").glob("[!.]*.json"), key=_modified, reverse=True)
-    return tuple(_status_or_why(path.stem, volume) for path in plans)
+    return tuple(_status_or_why(path.stem, look or partial(status_of, volume=volume)) for path in plans)
 
 
 def _modified(path: Path) -> float:
@@ -63,10 +69,10 @@ def _modified(path: Path) -> float:
         return 0.0
 
 
-def _status_or_why(run: str, volume: Volume) -> RunStatus:
+def _status_or_why(run: str, look: Callable[[str], RunStatus]) -> RunStatus:
     try:
         with guarded(f"looking how run {run} stands"):
-            return status_of(run, volume)
+            return look(run)
     except (ScanmatrixError, OSError) as error:
         return RunStatus(run=run, state="failed", message=str(error))
 
@@ -136,11 +142,14 @@ def _by_ledger(plan: Plan, ledger: Ledger) -> RunStatus:
 def _by_records(plan: Plan, volume: Volume, node: NodeState, state: str, message: str = "") -> RunStatus:
     records, scans = Records(volume, plan.run), {scan.name: scan for scan in plan.scans}
     targets = plan.targets_by_id
-    cells = tuple(_cell(targets[cell.target], cell, scans[cell.scan], records, node=node) for cell in plan.cells)
+    cells = tuple(
+        status_of_cell(targets[cell.target], cell, scans[cell.scan], records, node=node) for cell in plan.cells
+    )
     return RunStatus(run=plan.run, state=state, message=message, started=plan.created, cells=cells)
 
 
-def _cell(target: Target, cell: Cell, scan: Scan, records: Records, *, node: NodeState) -> CellStatus:
+def status_of_cell(target: Target, cell: Cell, scan: Scan, records: Records, *, node: NodeState) -> CellStatus:
+    """How a cell stands by its plan, its record, and what else is known of who works on it."""
     decision = decision_of(cell, target)
     found = records.look(cell.target, cell.scan, scan.success_codes) if decision in _RECORDED else NOTHING_RECORDED
     rule = decide(Evidence(decision, found.state, node))

@@ -2,10 +2,7 @@
 
 import pytest
 
-from orchestrator.engines.local.cell import CellRunner
-from orchestrator.engines.local.launch import Launcher
-from orchestrator.engines.local.scanners import Scanners
-from orchestrator.engines.stop import Stop
+from orchestrator.engines.local.done import DoneCells
 from orchestrator.model import CellRecord
 from orchestrator.volume.layout import Volume
 from orchestrator.volume.records import Records
@@ -35,11 +32,11 @@ def test_a_cell_is_done_when_it_ended_well_and_its_report_is_there(tmp_path, rec
         (folder / "report.json").write_bytes(report)
     if record is not None:
         Records(volume, made.run).write(cell.target, cell.scan, record)
-    with Stop(60) as stop:
-        runner = CellRunner(made, volume, Scanners(Launcher("auto", "x")), stop)
-        assert runner.done(cell) == (record if done else None)
-        assert runner.done(cell, refused=ENDED.attempts) is None
-        assert runner.done(cell, refused=ENDED.attempts + 1) == (record if done else None)
+    done_cells = DoneCells(made, volume)
+    assert done_cells.look(cell) == (record if done else None)
+    assert done_cells.look(cell, refused=ENDED.attempts) is None
+    assert done_cells.look(cell, refused=ENDED.attempts + 1) == (record if done else None)
+    assert done_cells.every() == ({cell.id: record} if done else {})
 
 
 def test_a_link_in_place_of_a_report_is_none(tmp_path):
@@ -48,5 +45,4 @@ def test_a_link_in_place_of_a_report_is_none(tmp_path):
     Records(volume, made.run).write(cell.target, cell.scan, ENDED)
     volume.cell(made.run, cell.target, cell.scan).mkdir(parents=True)
     (volume.cell(made.run, cell.target, cell.scan) / "report.json").symlink_to("/etc/hostname")
-    with Stop(60) as stop:
-        assert CellRunner(made, volume, Scanners(Launcher("auto", "x")), stop).done(cell) is None
+    assert DoneCells(made, volume).look(cell) is None

@@ -56,10 +56,10 @@ def call(config):
 
 
 def test_the_folders_are_the_list(paper):
-    assert engines.names() == ("argo", "local", "paper")
+    assert engines.names() == ("argo", "local", "paper", "queue")
 
 
-@pytest.mark.parametrize("name", ["argo", "local", "paper"])
+@pytest.mark.parametrize("name", ["argo", "local", "paper", "queue"])
 def test_every_engine_has_the_whole_protocol(name, paper, monkeypatch, tmp_path):
     made = {}
     monkeypatch.setattr("orchestrator.cluster.client.Cluster", lambda *_: made)

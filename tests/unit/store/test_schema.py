@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from orchestrator.store import migration
+from orchestrator.store.cell_queue import tables as queue_tables
 from orchestrator.store.columns import metadata
 from orchestrator.store.inbox import tables as inbox_tables
 
@@ -13,6 +14,7 @@ PAGE = (Path(__file__).resolve().parents[3] / "docs" / "store.md").read_text()
 
 def test_every_table_is_explained():
     assert inbox_tables  # imported, so that its tables are among these
+    assert queue_tables
     assert [name for name in metadata.tables if f"`{name}`" not in PAGE] == []
 
 
