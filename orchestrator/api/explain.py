@@ -103,6 +103,7 @@ _GIVEN["configuration"] |= {
     "argo.service.ingress": GivenExample({"host": "scans.example.com"}, {"namespaces": ["ingress"]}),
     "argo.service.gateway": GivenExample({"name": "public"}, {"namespaces": ["gateways"]}),
     "argo.service.monitor": GivenExample({"tokenSecret": "metrics"}, {"namespaces": ["monitoring"]}),
+    "sboms.attached": GivenExample({"signers": [{"key": "keys/builder.pub"}]}, {"store": True}),
 }
 
 
