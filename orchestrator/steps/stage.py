@@ -14,28 +14,25 @@ import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from orchestrator.argo.names import TemplateName
-from orchestrator.errors import PermanentError, ScanmatrixError
+from orchestrator.errors import PermanentError
 from orchestrator.images.manifests import compressions
 from orchestrator.images.tarball.archive import open_tarball
 from orchestrator.kit.advice import ours
-from orchestrator.kit.guarding import guarded
 from orchestrator.kit.quantities import parse_duration
 from orchestrator.kit.removal import remove
 from orchestrator.model.labels import MAX_LIFETIME
 from orchestrator.repositories.bounds import Bounds
 from orchestrator.repositories.unpack import unpack
-from orchestrator.scanners.distrust import why_refused
 from orchestrator.steps.itself import why_itself
+from orchestrator.steps.staging import staging
 from orchestrator.steps.tarballs import find_target, is_sound
 from orchestrator.upkeep.databases import pin_for
-from orchestrator.upkeep.leftovers import empty, make_accessible
+from orchestrator.upkeep.leftovers import empty
 from orchestrator.upkeep.links import LINK_REFUSED
 from orchestrator.volume.layout import MAX_AGE, TARBALL, Volume, VolumeError, atomic_file, write_atomic
 from orchestrator.volume.partial import full_volume
-from orchestrator.volume.records import Records, now
+from orchestrator.volume.records import Records
 
 if TYPE_CHECKING:
     import threading
@@ -93,49 +90,31 @@ def stage(
     found = next((each for each in plan.scans if each.name == scan), None)
     if found is None:
         raise PermanentError(f"the plan {plan.run} has no scan {scan!r}")
-    records = Records(volume, plan.run)
-    note = why_itself(plan, target_id, scan, records)
-    record = records.attempt(target_id, scan, image=found.image if in_image else "")
-    record = msgspec.structs.replace(record, note=note)
-    try:
-        with guarded(f"staging {target_id} for {scan}"):
-            if reason := why_refused(found, (*plan.distrusted, *volume.distrusted), now()):
-                raise PermanentError(reason)
-            target = find_target(plan, target_id)
-            if not target.is_repository:
-                _check_compressions(found, target, target.compressions)
-            folder = volume.cell(plan.run, target_id, scan)
-            folder.mkdir(parents=True, exist_ok=True)
-            make_accessible(folder)
-            # The link may hold the blob since it was pulled: whether it still is one, is looked at below.
-            empty(folder, TARBALL)
-            remove(folder / found.report)
-            _write_allowance(folder / MAX_AGE, found, target)
-            tarball = volume.tarball(plan.run, target_id, scan)
-            for _ in range(_ATTEMPTS):
-                if may_pull:
-                    from orchestrator.steps.pull import pull  # noqa: PLC0415 - a scanner's pod reads no registry
+    note = why_itself(plan, target_id, scan, Records(volume, plan.run))
+    with staging(plan, target_id, found, volume, in_image=in_image, note=note) as attempt:
+        target = find_target(plan, target_id)
+        if not target.is_repository:
+            _check_compressions(found, target, target.compressions)
+        # The link may hold the blob since it was pulled: whether it still is one, is looked at below.
+        empty(attempt.folder, TARBALL)
+        _write_allowance(attempt.folder / MAX_AGE, found, target)
+        tarball = volume.tarball(plan.run, target_id, scan)
+        for _ in range(_ATTEMPTS):
+            if may_pull:
+                from orchestrator.steps.pull import pull  # noqa: PLC0415 - a scanner's pod reads no registry
 
-                    blob = pull(plan, target_id, volume, client=client, cancelled=cancelled)
-                else:
-                    blob = _find_blob(plan.run, target, volume)
-                if _link(blob, tarball):
-                    break
+                blob = pull(plan, target_id, volume, client=client, cancelled=cancelled)
             else:
-                raise VolumeError(
-                    f"{blob} disappears as soon as it is there; does another run evict it? Run them in turn"
-                )
-            if not target.is_repository and not target.compressions:  # planned offline
-                _check_tarball(found, target, tarball)
-            version = pin_for(plan, target_id, found, volume)
-            record = msgspec.structs.replace(record, database_version=version)
-            _unpack(plan, target, found, volume, layers)
-    except ScanmatrixError as error:
-        record = msgspec.structs.replace(record, error=str(error), finished=now())
-        raise
-    finally:
-        records.write(target_id, scan, record)
-    return record
+                blob = _find_blob(plan.run, target, volume)
+            if _link(blob, tarball):
+                break
+        else:
+            raise VolumeError(f"{blob} disappears as soon as it is there; does another run evict it? Run them in turn")
+        if not target.is_repository and not target.compressions:  # planned offline
+            _check_tarball(found, target, tarball)
+        attempt.note(database_version=pin_for(plan, target_id, found, volume))
+        _unpack(plan, target, found, volume, layers)
+    return attempt.record
 
 
 def _write_allowance(path: Path, scan: Scan, target: Target) -> None:
