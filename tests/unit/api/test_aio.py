@@ -183,9 +183,10 @@ engines.__path__.append({str(folder.parent)!r})
 config = load_config(references=["a:1"]).model_copy(update={{"engine": "waiting"}})
 async def main():
     try:
-        async with asyncio.timeout(0.2):
+        async with asyncio.timeout(60) as limit:
             async for each in aio.follow(config, "r"):
                 print(each)
+                limit.reschedule(asyncio.get_running_loop().time() + 0.2)
     except TimeoutError:
         print("left")
 asyncio.run(main())
