@@ -29,6 +29,9 @@ PROGRAM_NAME, CELLS = "busybox", "cells"
 #: In the folder that the scanner writes, what is left of cells; in there, the files of ours.
 LEFT = ".cells"
 BEGUN, EXIT, LOG = ".begun", ".exit", ".log"
+#: A pipe that nobody writes: what waits for it waits for the timeout, without a process of its own that would be left.
+#: Argo's first process of a container takes a second for each of those before it notices that the container has ended.
+_WATCH = ".watch"
 #: Most bytes of the end of a scanner's log.
 LOG_BYTES = 16_000
 
@@ -40,17 +43,21 @@ for sbom in "${{b%/*}}/{CELLS}"/*; do
   [ -f "$sbom" ] || continue
   own=$scan/{LEFT}/${{sbom##*/}} log=$scan/{LEFT}/{LOG}
   "$b" rm -rf "$report" "$scan/{SBOM}" "$temporary"/* "$temporary"/.[!.]* "$shared"/* "$shared"/.[!.]*
-  "$b" mkdir -p "$own" && "$b" cp "$sbom" "$scan/{SBOM}" || continue
+  "$b" mkdir -p "$own" && "$b" mkfifo "$own/{_WATCH}" && "$b" cp "$sbom" "$scan/{SBOM}" || continue
   begun=$("$b" date +%s)
   : > "$own/{BEGUN}"
   if [ "$printed" ]; then
-    "$b" setsid "$b" timeout -s KILL "$timeout" "$@" < /dev/null > "$report" 2> "$log" &
+    "$b" setsid "$@" < /dev/null > "$report" 2> "$log" &
   else
-    "$b" setsid "$b" timeout -s KILL "$timeout" "$@" < /dev/null > "$log" 2>&1 &
+    "$b" setsid "$@" < /dev/null > "$log" 2>&1 &
   fi
-  wait $!
+  scanner=$!
+  (read -r -t "$timeout" _ <> "$own/{_WATCH}"; kill -9 -$scanner) &
+  wait $scanner
   code=$?
-  kill -9 -$! 2> /dev/null
+  kill $! 2> /dev/null
+  wait $! 2> /dev/null
+  kill -9 -$scanner 2> /dev/null
   "$b" mv "$report" "$own/${{report##*/}}" 2> /dev/null
   if [ "$code" != 0 ]; then
     "$b" tail -c {LOG_BYTES} "$log" > "$own/{LOG}"

@@ -71,7 +71,7 @@ def volume(tmp_path: Path) -> Volume:
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """In the place of the static program one that runs what this machine has; nothing takes long."""
     program = tmp_path / PROGRAM_NAME
-    program.write_text('#!/bin/sh\nexec "$@"\n')
+    program.write_text('#!/bin/sh\n[ "$1" != sh ] || { shift; set -- bash "$@"; }\nexec "$@"\n')
     program.chmod(0o755)
     monkeypatch.setattr(staging, "_program", lambda: str(program))
     for name, value in (("PAUSES", (0.01,)), ("POLL", 0.01), ("GRACE", 0.1)):
