@@ -2,6 +2,7 @@
 
 import os
 import stat
+import threading
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,10 @@ from orchestrator.model import Document
 from orchestrator.model.base import SCHEMA_VERSION
 
 D = TypeVar("D", bound=Document)
+#: Types that have been decoded. Two threads that decode a type for the first time crash msgspec 0.22, which takes it
+#: apart then.
+_KNOWN: set[type[Document]] = set()
+_LEARNING = threading.Lock()
 
 
 class DocumentError(PermanentError):
@@ -62,7 +67,12 @@ def decode(data: bytes, kind: type[D], *, origin: str) -> D:
         DocumentError: not JSON, truncated, or not of that type.
     """
     try:
-        return msgspec.json.decode(data, type=kind)
+        if kind in _KNOWN:
+            return msgspec.json.decode(data, type=kind)
+        with _LEARNING:
+            found = msgspec.json.decode(data, type=kind)
+            _KNOWN.add(kind)
+            return found
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if newer := _newer(data, kind):
             raise NewerDocumentError(f"{origin}: {newer}") from error

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Cells that are taken and ended; images of the plans, each with two scans.
-_TAKEN, _IMAGES = 200, 20
+_TAKEN, _IMAGES = 100, 10
 _COLUMNS = (
     "database",
     "cells",
@@ -41,9 +41,7 @@ _OFFER = QueueOffer("w1", {"virus": "1", "general": "2"})
 
 def main(cells: int) -> int:
     """Measure; tables on stdout."""
-    costs.head(
-        "database", "cells", "handed over /s", "CPU µs/cell", "taken and ended /s", "of a short queue /s", words=1
-    )
+    costs.head(*_COLUMNS, words=1)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         urls = {
@@ -73,7 +71,7 @@ def _queue(name: str, url: str, cells: int) -> None:
     costs.row(
         (
             name,
-            cells,
+            str(cells),
             f"{cells / wall:,.0f}",
             f"{cpu / cells * 1e6:.0f}",
             f"{_TAKEN / taken:.0f}",
@@ -113,7 +111,7 @@ def _plan(name: str, folder: Path, url: str) -> None:
 
     wall, cpu = _timed(run)
     count = len(plan.cells)
-    costs.row((name, count, f"{wall:.1f}", f"{60 * count / wall:,.0f}", f"{1000 * cpu / count:.0f}"))
+    costs.row((name, str(count), f"{wall:.1f}", f"{60 * count / wall:,.0f}", f"{1000 * cpu / count:.0f}"))
 
 
 def _fresh(folder: Path) -> Path:
