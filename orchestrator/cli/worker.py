@@ -36,7 +36,7 @@ def worker(
     ] = 20,
     once: Annotated[bool, typer.Option("--once", help="Stop when no cell is left for this worker.")] = False,
 ) -> None:
-    """Run the cells that the engine `queue` hands out, one at a time.
+    """Run the cells that the engine `queue` hands out.
 
     Any number of workers, on any number of machines, share one volume and one store. When stopped, a worker ends its
     cell, or gives it back.
