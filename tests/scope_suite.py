@@ -16,6 +16,7 @@ from orchestrator.queries.opening import fill
 from orchestrator.results.errors import NoResultsError
 from orchestrator.store import scope, tag_cells
 from orchestrator.store.backlog import tables as backlog_tables
+from orchestrator.store.cell_queue import tables as queue_tables
 from orchestrator.store.columns import metadata
 from orchestrator.store.documents import Container, StoredWorkload
 from orchestrator.store.inbox import tables as inbox_tables
@@ -250,7 +251,10 @@ def test_nobody_is_more_owners_than_a_statement_takes(store):
 def test_of_each_table_somebody_has_decided_who_may_see_it():
     assert backlog_tables, tag_cells
     # Events are filtered where they are sent: one of what was deleted is of no target any more. What came from outside
-    # is read by nobody who sees some owners only.
-    without = {"events", *(table.name for table in (inbox_tables.inbox, inbox_tables.outgoing_events))}
+    # is read by nobody who sees some owners only. The queue is asked by its engine alone, about a run of which it has
+    # the plan.
+    of_engine = (queue_tables.queued_runs, queue_tables.queued_cells, queue_tables.queue_workers)
+    tables = (inbox_tables.inbox, inbox_tables.outgoing_events, *of_engine)
+    without = {"events", *(table.name for table in tables)}
     undecided = metadata.tables.keys() - scope._RULES.keys() - scope._EVERYBODYS - without
     assert undecided == set()

@@ -11,6 +11,8 @@ import pytest
 import orchestrator
 from orchestrator.argo.nodes import nodes
 from orchestrator.model import LedgerRow, Outcome
+from orchestrator.model.documents import decode
+from orchestrator.model.sboms import StoredSbom
 from tests.cluster import databases
 from tests.e2e import nine
 from tests.e2e.site import Site, make_site
@@ -76,6 +78,13 @@ def rows(site: Site, run: str) -> dict[tuple[str, str], LedgerRow]:
     return found
 
 
+def stored(site: Site, row: LedgerRow) -> dict[str, StoredSbom]:
+    """The SBOMs of an image that are on the volume, by the scans that made them."""
+    folder = site.volume.sboms(row.digest)
+    found = [decode(path.read_bytes(), StoredSbom, origin=path.name) for path in folder.glob("*.json")]
+    return {sbom.scan: sbom for sbom in found}
+
+
 def pods(site: Site, run: str) -> Counter[str]:
     """How many pods were made of each template."""
     found = nodes(site.cluster.workflow(run)).values()
@@ -105,7 +114,7 @@ def test_a_newer_database_is_answered_by_one_pod_a_scan_and_without_a_pull(site:
     assert [row.reason for row in after.values()] == [""] * len(after)
     for (name, scan), row in after.items():
         assert row.source is not None, row
-        assert row.source.bom == before[name, BY_SBOM[scan]].report_digest
+        assert row.source == stored(site, before[name, scan])[BY_SBOM[scan]].source
         assert (row.attempts, row.note) == (1, "")
         assert row.database_version
         assert row.scanner_image
@@ -121,12 +130,13 @@ def test_a_newer_database_is_answered_by_one_pod_a_scan_and_without_a_pull(site:
 
 
 def test_bad_sboms_cost_their_own_cells_whose_images_are_scanned_in_the_same_run(site: Site, first: str):
-    stored = {}
+    files = {}
     for name in IMAGES:
         row = rows(site, first)[name, "packages"]
-        stored[name] = site.volume.sboms(row.digest) / f"{row.report_digest.removeprefix('sha256:')}.zst"
-    os.truncate(stored["java"], stored["java"].stat().st_size // 2)
-    stored["debian"].write_bytes(stored["none"].read_bytes())
+        sbom = stored(site, row)["packages"].source.bom.removeprefix("sha256:")
+        files[name] = site.volume.sboms(row.digest) / f"{sbom}.zst"
+    os.truncate(files["java"], files["java"].stat().st_size // 2)
+    files["debian"].write_bytes(files["none"].read_bytes())
     run = site.submit()
     assert site.wait(run) == "Succeeded"
     after = rows(site, run)
