@@ -59,7 +59,8 @@ def compare(podman: Podman, path: Path, layers: list[bytes]) -> str:
         return "refused"
     try:
         theirs = listing(podman.root(path, sha256(image.config)))
-    except subprocess.CalledProcessError:
+    except subprocess.CalledProcessError as error:
+        print(error.stderr)  # noqa: T201 - pytest shows it where podman was to read them
         return "fails"
     # Nothing that runs may be hidden from us, by whatever path it is reached.
     for name, kind in theirs.items():
