@@ -23,6 +23,7 @@ OPTIONS = {
     "install": ("--config",),
     "lock": ("--config",),
     "token": ("--config",),
+    "worker": ("--config", "--volume"),
 }
 _given: dict[str, str] = {}
 

@@ -61,8 +61,9 @@ def test_in_another_thread_signals_are_left_alone() -> None:
 
 
 def test_the_deadline_is_a_reason_to_stop_but_no_interrupt() -> None:
-    with Stop(0.05) as stop:
+    with Stop(3600) as stop:
         assert stop.reason() == ""
+    with Stop(0.05) as stop:
         assert stop.wait(10)
         assert "deadline" in stop.reason()
         assert not stop.interrupted
