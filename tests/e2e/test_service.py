@@ -45,6 +45,7 @@ def put(service: InPod, image: str) -> dict[str, Any]:
 
 
 def results(service: InPod) -> list[str]:
+    """The images with a result: the one that was put, and what our own scans know since."""
     with service.client() as client:
         return [each["imageId"] for each in client.get("/scan-results", params={"fields": "imageId"}).json()]
 
@@ -171,7 +172,7 @@ def test_what_was_put_outlives_its_pod(served: Served) -> None:
     run("kubectl", "-n", NAMESPACE, "delete", "pod", pod, "--force", "--grace-period=0")
     await_(lambda: pod not in service.pods() and bool(service.pods()), 60, "another pod")
     service.await_ready()
-    assert results(service) == [IMAGE]
+    assert IMAGE in results(service)
     assert not put(service, IMAGE)["changed"]
     with service.client() as client:
         assert len(client.get("/api/v1/runs").json()["runs"]) == 2  # what was put, and what was pushed
@@ -188,7 +189,7 @@ def test_by_the_chart_it_serves_the_same_and_starts_again_with_another_configura
          values={"controller": {"enabled": False}, "service": serving})  # fmt: skip
     service = InPod(NAMESPACE, served.service.token)
     service.await_ready()
-    assert results(service) == [IMAGE]
+    assert IMAGE in results(service)
     held = json.loads(site.kubectl("get", "configmap", "scanmatrix-config", "-o", "json"))["data"]
     changed = {"data": {"scanmatrix.yaml": held["scanmatrix.yaml"] + "# changed\n"}}
     site.kubectl("patch", "configmap", "scanmatrix-config", "--type=merge", "-p", json.dumps(changed))
@@ -196,4 +197,4 @@ def test_by_the_chart_it_serves_the_same_and_starts_again_with_another_configura
     pods = ("get", "pods", "-l", "app.kubernetes.io/component=service", "-o", restarts)
     await_(lambda: site.kubectl(*pods) == "1", 150, "its pod to start again")
     service.await_ready()
-    assert results(service) == [IMAGE]
+    assert IMAGE in results(service)
