@@ -16,7 +16,7 @@ from orchestrator.store.listing import read_states, read_targets
 from orchestrator.store.put_results import ImageResult, image_results
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from orchestrator.model import MergedRow
     from orchestrator.store.past import StoreReader
@@ -65,21 +65,12 @@ def targets_page(past: StoreReader, choice: Choice, after: int, limit: int) -> R
         after: number of the last target that was looked at.
         limit: most rows.
     """
-    rows: list[KnownTarget] = []
-    read = 0
-    while read < MOST_READ:
-        numbers = read_targets(past.connection, after, min(AT_ONCE, limit + 1))
+
+    def look(numbers: Sequence[int]) -> dict[int, KnownTarget]:
         found = targets_by_number(past, numbers)
-        for number in numbers:
-            if (of := found.get(number)) is not None and _is_asked(of, choice):
-                if len(rows) == limit:
-                    return RowsPage(tuple(rows), after)
-                rows.append(of)
-            after = number
-        read += len(numbers)
-        if len(numbers) < min(AT_ONCE, limit + 1):
-            return RowsPage(tuple(rows), None)
-    return RowsPage(tuple(rows), after)
+        return {number: of for number, of in found.items() if _is_asked(of, choice)}
+
+    return _page_of_targets(past, after, limit, look)
 
 
 def cells_page(
@@ -126,17 +117,29 @@ def image_results_page(
         after: number of the last target that was looked at.
         limit: most rows.
     """
-    rows: list[tuple[int, ImageResult]] = []
+
+    def look(numbers: Sequence[int]) -> dict[int, tuple[int, ImageResult]]:
+        found = image_results(past.connection, external, numbers)
+        meant = numbers_meant(past, [number for number, of in found.items() if not of.put])
+        return {number: (number, of) for number, of in found.items() if of.put or number in meant}
+
+    return _page_of_targets(past, after, limit, look)
+
+
+def _page_of_targets(
+    past: StoreReader, after: int, limit: int, look: Callable[[Sequence[int]], Mapping[int, Row]]
+) -> RowsPage[Row, int]:
+    """At most one row for each target, by their numbers; `look` has those of some targets."""
+    rows: list[Row] = []
     read = 0
     while read < MOST_READ:
         numbers = read_targets(past.connection, after, min(AT_ONCE, limit + 1))
-        found = image_results(past.connection, external, numbers)
-        meant = numbers_meant(past, [number for number, of in found.items() if not of.put])
+        found = look(numbers)
         for number in numbers:
-            if (of := found.get(number)) is not None and (of.put or number in meant):
+            if (row := found.get(number)) is not None:
                 if len(rows) == limit:
                     return RowsPage(tuple(rows), after)
-                rows.append((number, of))
+                rows.append(row)
             after = number
         read += len(numbers)
         if len(numbers) < min(AT_ONCE, limit + 1):
