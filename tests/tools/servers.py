@@ -60,10 +60,14 @@ class Registry:
         repository, _, tag = name.partition(":")
         return push(self.host, repository, image, tag=tag or None, credentials=self.credentials)
 
-    def stored_blobs(self) -> set[str]:
-        """Digests of all blobs (manifests too) it has on disk."""
-        found = self.storage.glob("docker/registry/v2/blobs/sha256/*/*/data")
-        return {f"sha256:{path.parent.name}" for path in found}
+    def serves(self, repository: str, digest: str) -> bool:
+        """Whether it has this layer in this repository: a cache answers, then stores, and links it last.
+
+        Until then it asks its upstream again.
+        """
+        algorithm, _, encoded = digest.partition(":")
+        layers = self.storage / "docker/registry/v2/repositories" / repository / "_layers"
+        return (layers / algorithm / encoded / "link").exists()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What stands in several files agrees: the supported Pythons, commands of `make`, the address of the repository."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -16,6 +17,20 @@ GUIDES += [path for path in (ROOT / ".github").rglob("*") if path.is_file()]
 #: Files with the address, which `[project.urls]` decides.
 ADDRESSED = [ROOT / name for name in ("README.md", "CHANGELOG.md", "mkdocs.yml", "docs/linting.md")]
 ADDRESSED += [ROOT / ".github" / "ISSUE_TEMPLATE" / "config.yml", ROOT / "pyproject.toml"]
+
+
+#: What may lie at the top; a file that got there by accident stays in the history.
+TOP = {"argo-install", "docs", "orchestrator", "pv", "templates", "tests", "workflows"}
+TOP |= {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE"}
+TOP |= {"Makefile", "mkdocs.yml", "pyproject.toml", "requirements.lock"}
+
+
+def test_nothing_else_is_at_the_top() -> None:
+    listed = subprocess.run(["git", "ls-files"], check=False, cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode != 0:
+        pytest.skip("not a checkout of git")
+    found = {path.partition("/")[0] for path in listed.stdout.splitlines()}
+    assert {name for name in found if not name.startswith(".")} == TOP
 
 
 def test_ci_runs_every_python_that_is_promised() -> None:
