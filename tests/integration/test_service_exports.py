@@ -315,7 +315,7 @@ def test_who_asks_for_too_long_a_pause_is_not_waited_for(tmp_path: Path, at_dojo
     with pytest.raises(ExportUnavailableError) as told:
         export("defectdojo", put_run(tmp_path), to_dojo(at_dojo))
     assert told.value.retry_after == 7200
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
 
 
 def test_a_service_that_never_answers(tmp_path: Path, at_dojo: Service) -> None:
@@ -323,7 +323,7 @@ def test_a_service_that_never_answers(tmp_path: Path, at_dojo: Service) -> None:
     begun = time.monotonic()
     with pytest.raises(ExportUnavailableError):
         export("defectdojo", put_run(tmp_path), to_dojo(at_dojo, timeout="1s", attempts=2))
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 30
 
 
 def test_over_tls(tmp_path: Path, dojo: DefectDojo) -> None:

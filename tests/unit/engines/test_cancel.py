@@ -22,7 +22,7 @@ def test_one_run_of_a_process_is_ended_and_no_other(tmp_path):
         locked(two, "two"), heeding_cancel(two, interrupted["two"].set),
     ):  # fmt: skip
         assert "process " in cancel_run(one, "one")
-        assert interrupted["one"].wait(5)
+        assert interrupted["one"].wait(30)
         assert not interrupted["two"].wait(0.2)
     assert not (one / CANCEL).exists()
 
@@ -59,6 +59,6 @@ def test_a_run_that_ends_by_itself_meanwhile_is_no_error(tmp_path):
 
     thread = threading.Thread(target=work)
     thread.start()
-    assert held.wait(5)
+    assert held.wait(30)
     assert cancel_run(tmp_path, "one")
     thread.join()

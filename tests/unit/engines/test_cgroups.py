@@ -25,7 +25,7 @@ def test_a_group_ends_what_is_in_it_and_goes() -> None:
             Path(join).write_text(str(process.pid))
     finally:
         group.remove()
-    assert process.wait(timeout=5) < 0
+    assert process.wait(timeout=30) < 0
     assert not any(Path(join).exists() for join in group.joins)
 
 

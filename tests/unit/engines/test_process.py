@@ -1,5 +1,6 @@
 """Scanner processes: whatever they do, they end, they are bounded, and what happened is reported."""
 
+import dataclasses
 import gc
 import os
 import signal
@@ -39,6 +40,11 @@ def go_on() -> str:
 
 def run(folder: Path, script: str, **options) -> Ended:
     return run_job(job(folder, script, **options), go_on)
+
+
+def run_shell(folder: Path, script: str, **options) -> Ended:
+    """Starts at once also where Python takes seconds to start."""
+    return run_job(dataclasses.replace(job(folder, "", **options), argv=("/bin/sh", "-c", script)), go_on)
 
 
 def test_success(tmp_path: Path) -> None:
@@ -104,8 +110,8 @@ def test_a_program_that_the_kernel_does_not_start_is_a_lasting_fault(tmp_path: P
 
 def test_a_hang_is_ended_at_the_timeout(tmp_path: Path) -> None:
     start = time.monotonic()
-    ended = run(tmp_path, "import time; print('waiting', flush=True); time.sleep(600)", timeout=0.5)
-    assert time.monotonic() - start < 10
+    ended = run_shell(tmp_path, "echo waiting; exec sleep 600", timeout=2)
+    assert time.monotonic() - start < 30
     assert "timed out" in ended.error
     assert ended.exit_code is None
     assert ended.log == "waiting"
@@ -116,15 +122,7 @@ def test_a_scanner_that_ignores_sigterm_is_killed_with_its_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process_module, "GRACE", 0.3)
-    script = (
-        "import os, signal, subprocess, sys, time\n"
-        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "child = subprocess.Popen([sys.executable, '-c',"
-        " 'import signal, time; signal.signal(15, 1); time.sleep(600)'])\n"
-        "open('pids', 'w').write(f'{os.getpid()} {child.pid}')\n"
-        "time.sleep(600)\n"
-    )
-    ended = run(tmp_path, script, timeout=1.5)
+    ended = run_shell(tmp_path, "trap '' TERM; sleep 600 & echo $$ $! > pids; wait", timeout=2)
     assert "timed out" in ended.error
     assert_gone(*map(int, (tmp_path / "pids").read_text().split()))
 
@@ -147,7 +145,7 @@ def test_a_child_in_a_session_of_its_own_that_holds_the_pipe_open_is_killed(tmp_
     )
     start = time.monotonic()
     assert run(tmp_path, script).error == ""
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 30
     assert_gone(int((tmp_path / "pid").read_text()))
 
 
@@ -197,7 +195,7 @@ def test_a_reason_to_stop_ends_it_at_once(tmp_path: Path) -> None:
     start = time.monotonic()
     ended = run_job(job(tmp_path, "import time; time.sleep(600)"), lambda: "the deadline" if stop.is_set() else "")
     assert ended.error == "the deadline"
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30
 
 
 def test_it_gets_the_environment_it_is_given_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,13 +226,18 @@ def test_it_has_a_session_of_its_own(tmp_path: Path) -> None:
 
 def assert_gone(*pids: int) -> None:
     """All of them have ended (perhaps not yet been reaped by init)."""
+    end = time.monotonic() + 30
     for pid in pids:
-        try:
-            psutil.Process(pid).wait(timeout=5)
-        except psutil.NoSuchProcess:
-            continue
-        except psutil.TimeoutExpired:
-            assert psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        while _runs(pid):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_sandbox_leaves_no_zombie_and_has_ended_when_we_say_so(tmp_path: Path) -> None:
@@ -289,7 +292,7 @@ def test_a_sandbox_ends_with_an_engine_that_is_killed_while_it_is_set_up(moment:
         command = sandbox.command(writable=[work], temporary=temporary)
         engine = subprocess.run([sys.executable, "-c", KILLED, moment, work, *command], timeout=60, check=False)
         assert engine.returncode == -signal.SIGKILL
-        end = time.monotonic() + 15
+        end = time.monotonic() + 60
         while (left := naming(work)) and time.monotonic() < end:
             time.sleep(0.05)
         for process in left:

@@ -23,7 +23,7 @@ def test_it_is_asked_for_the_server(credential_helper: Write) -> None:
 
 
 @pytest.mark.parametrize("before", ["", f"echo '{ANSWER}'; ", "exec >&-; "])
-@pytest.mark.parametrize("hang", ["echo $$ > {pid}; exec sleep 60", "sleep 60 & echo $! > {pid}; wait"])
+@pytest.mark.parametrize("hang", ["echo $$ > {pid}; exec sleep 600", "sleep 600 & echo $! > {pid}; wait"])
 def test_one_that_hangs_ends_with_its_time_and_what_it_started_too(
     credential_helper: Write, tmp_path: Path, before: str, hang: str
 ) -> None:
@@ -31,9 +31,9 @@ def test_one_that_hangs_ends_with_its_time_and_what_it_started_too(
     began = time.monotonic()
     with pytest.raises(Denied, match=r"docker-credential-test.*config\.json.*no answer within"):
         ask_helper("test", "registry.example", "config.json", seconds=0.3)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     while _runs(int((tmp_path / "pid").read_text())):
-        assert time.monotonic() - began < 5  # the kernel takes a moment
+        assert time.monotonic() - began < 30  # the kernel takes a moment
         time.sleep(0.01)
 
 
@@ -49,16 +49,16 @@ def test_one_that_writes_without_end_ends_with_its_bytes(credential_helper: Writ
     began = time.monotonic()
     with pytest.raises(Denied, match="bytes") as error:
         ask_helper("test", "registry.example", "config.json", seconds=30)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert "s3cret" not in str(error.value)
 
 
 def test_what_it_leaves_running_is_not_waited_for(credential_helper: Write) -> None:
     """Helpers start agents, which keep the pipe open."""
-    credential_helper(f"sleep 5 & echo '{ANSWER}'")
+    credential_helper(f"sleep 40 & echo '{ANSWER}'")
     began = time.monotonic()
     assert ask_helper("test", "registry.example", "config.json", seconds=30).login
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize(

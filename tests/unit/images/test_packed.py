@@ -92,7 +92,7 @@ def test_an_archive_that_unfolds_to_gigabytes_takes_neither_disk_nor_memory_nor_
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     with pytest.raises(ArchiveError, match="decompress"), open_local(path):
         pass
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 10
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
 
 

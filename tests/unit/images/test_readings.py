@@ -195,7 +195,7 @@ def test_an_archive_that_names_one_image_without_end_costs_little(tmp_path: Path
         assert chosen(path) in ([sha256(GOOD.config)], [])
     except Unsupported:
         assert depth > 1
-    assert time.process_time() - before < 5
+    assert time.process_time() - before < 10
 
 
 def test_a_blob_of_another_size_is_not_an_absent_one(tmp_path: Path) -> None:

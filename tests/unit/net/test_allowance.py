@@ -58,7 +58,7 @@ def test_a_document_is_read_by_one_thread_for_all_that_want_it() -> None:
 
     def read() -> bytes:
         reads.append(1)
-        go.wait(5)
+        go.wait(60)
         return b"document"
 
     with ThreadPoolExecutor(8) as pool:
@@ -81,12 +81,12 @@ def test_a_read_that_fails_is_another_thread_s_turn_and_a_slow_one_is_not_waited
 
     def late() -> bytes:
         begun.set()
-        go.wait(5)
+        go.wait(60)
         return b"late"
 
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(memory.get, "a", "b", late)
-        begun.wait(5)
+        begun.wait(60)
         with pytest.raises(Broken, match="no answer in time"):
             memory.get("a", "b", fail, patience=0.01)
         go.set()

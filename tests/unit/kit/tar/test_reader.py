@@ -96,7 +96,7 @@ def test_a_size_of_exabytes_ends_with_the_archive(length):
     start = time.process_time()
     with pytest.raises(TarError):
         list(TarReader(io.BytesIO(header(size=base256((1 << 63) - 1)) + bytes(BLOCK)), length=length))
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 10
 
 
 def test_what_follows_the_end_belongs_to_nobody():

@@ -116,4 +116,4 @@ def test_many_tokens_cost_a_request_microseconds(path):
     began = time.process_time()
     for each in kept:
         known.caller(each.text)
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 10

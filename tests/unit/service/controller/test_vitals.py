@@ -33,7 +33,7 @@ def test_probes_and_metrics_are_answered() -> None:
 
     def status(path: str) -> int:
         try:
-            with urlopen(f"{url}{path}", timeout=5) as answer:
+            with urlopen(f"{url}{path}", timeout=30) as answer:
                 return int(answer.status)
         except HTTPError as error:
             with error:
@@ -45,7 +45,7 @@ def test_probes_and_metrics_are_answered() -> None:
         assert status("/readyz") == 200
         vitals.looks.labels("ok").inc()
         vitals.resources.labels("Failed").inc(2)
-        with urlopen(f"{url}/metrics", timeout=5) as answer:
+        with urlopen(f"{url}/metrics", timeout=30) as answer:
             told = answer.read().decode()
         assert 'scanmatrix_controller_looks_total{outcome="ok"} 1.0' in told
         assert 'scanmatrix_controller_resources{reason="Failed"} 2.0' in told

@@ -183,4 +183,4 @@ def test_a_service_that_stops_ends_its_streams(config):
         service.state.stopping.set()
         assert [json.loads(event["data"])["why"] for event in events] == ["stopping"]
         stream.close()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
