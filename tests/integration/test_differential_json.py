@@ -25,6 +25,7 @@ from tests.tools import layouts, require
 from tests.tools.gojson import GoRead, Kind, folds, read_documents
 from tests.tools.images import Image, layer, sha256
 from tests.tools.oci_artifacts import ARTIFACTS, artifact, cosigned
+from tests.tools.podman import variables
 
 _TYPES: dict[str, Any] = {
     "m": Manifest,
@@ -261,10 +262,7 @@ def test_an_archive_of_two_kinds_is_scanned_as_both(tmp_path: Path) -> None:
 def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Variables for a podman with storage of its own; skips where it does not load images."""
     folder = tmp_path_factory.mktemp("podman")
-    storage = f'[storage]\ndriver = "vfs"\ngraphroot = "{folder / "graph"}"\nrunroot = "{folder / "run"}"\n'
-    (folder / "storage.conf").write_text(storage)
-    (folder / "config.json").write_text("{}")
-    environment = {**os.environ, "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"), "DOCKER_CONFIG": str(folder)}
+    environment = {**os.environ, **variables(folder)}
     if os.geteuid() != 0:
         pytest.skip("podman loads images into a storage of its own only as root here")
     if (found := shutil.which("podman")) is None:

@@ -11,7 +11,7 @@ from orchestrator.images.tarball.archive import open_tarball
 from orchestrator.net.errors import ArchiveError
 from tests.odd_layers import curated, stack
 from tests.tools.images import Image, layer, layer_of_tar, sha256
-from tests.tools.rootfs import Driver, Listing, Podman, listing, works
+from tests.tools.rootfs import Listing, Podman, listing, works
 from tests.unit.tarballs import write_tarball
 
 
@@ -19,7 +19,7 @@ from tests.unit.tarballs import write_tarball
 def podman(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
     """With one of its ways to stack layers."""
     folder = tmp_path_factory.mktemp("podman")
-    driver: Driver = request.param
+    driver = request.param
     image = Image.build([layer({"a": "b"})])
     found = works(folder / driver, driver, write_tarball(folder / "any.tar", image), sha256(image.config))
     if isinstance(found, str):

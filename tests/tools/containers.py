@@ -10,13 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.tools.podman import variables
+
 IMAGE = "localhost/scanmatrix-test/shell:1"
-_RUNC = """
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-[engine]
-runtime = "runc"
-"""
 
 
 @contextmanager
@@ -36,29 +32,21 @@ def _prepare(folder: Path, run_root: Path) -> dict[str, str] | str:
     program = shutil.which("podman")
     if program is None:
         return "podman is not installed"
-    storage = folder / "storage.conf"
-    storage.write_text(
-        f'[storage]\ndriver = "vfs"\ngraphroot = "{folder / "graph"}"\nrunroot = "{run_root}"\n', encoding="utf-8"
-    )
     archive = folder / "shell.tar"
     pack_shell(archive)
-    (folder / "config.json").write_text(
-        "{}", encoding="utf-8"
-    )  # podman fails where DOCKER_CONFIG names an empty folder
-    plain = {"CONTAINERS_STORAGE_CONF": str(storage), "DOCKER_CONFIG": str(folder)}
-    # In a container itself, or on cgroups v1, crun may not work where runc does.
-    (folder / "runc.conf").write_text(_RUNC, encoding="utf-8")
-    said = _fails(program, plain, "import", str(archive), IMAGE)
-    for variables in () if said else (plain, {**plain, "CONTAINERS_CONF": str(folder / "runc.conf")}):
-        said = _fails(program, variables, "run", "--rm", "--network=none", IMAGE, "/bin/sh", "-c", "true")
+    said = _fails(program, variables(folder, run=run_root), "import", str(archive), IMAGE)
+    # In a container itself, or on cgroups v1, podman's own choice may not work where runc does.
+    for runtime in () if said else ("", "runc"):
+        found = variables(folder, run=run_root, runtime=runtime)
+        said = _fails(program, found, "run", "--rm", "--network=none", IMAGE, "/bin/sh", "-c", "true")
         if not said:
-            return variables
+            return found
     return f"podman runs no containers here: {said}"
 
 
-def _fails(program: str, variables: dict[str, str], *command: str) -> str:
+def _fails(program: str, chosen: dict[str, str], *command: str) -> str:
     """Why a command of podman fails; empty when it does not."""
-    environment = {**os.environ, **variables}
+    environment = {**os.environ, **chosen}
     done = subprocess.run([program, *command], env=environment, capture_output=True, check=False, timeout=120)
     said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
     return "" if done.returncode == 0 else said or f"exit code {done.returncode}"

@@ -4,11 +4,10 @@ import os
 import stat
 import subprocess
 from pathlib import Path
-from typing import Literal
 
-from tests.tools import require
+from tests.tools import podman, require
+from tests.tools.podman import Driver
 
-Driver = Literal["vfs", "overlay"]
 #: Path → what it is: `folder`, `other`, `file`, `program`, or `→` and where a symbolic link leads.
 Listing = dict[str, str]
 
@@ -20,12 +19,7 @@ class Podman:
         self._program, self._folder = require("podman"), folder
         self.driver = driver
         folder.mkdir()
-        storage = folder / "storage.conf"
-        storage.write_text(
-            f'[storage]\ndriver = "{driver}"\ngraphroot = "{folder / "graph"}"\nrunroot = "{folder / "run"}"\n'
-        )
-        (folder / "config.json").write_text("{}")
-        self._environment = {**os.environ, "CONTAINERS_STORAGE_CONF": str(storage), "DOCKER_CONFIG": str(folder)}
+        self._environment = {**os.environ, **podman.variables(folder, driver)}
 
     def close(self) -> None:
         """Give back all mounts, and the one that overlayfs needs for itself."""
@@ -60,13 +54,13 @@ def works(folder: Path, driver: Driver, archive: Path, config: str) -> Podman | 
     """A podman that can show an image of this archive; or why none can."""
     if os.geteuid() != 0:
         return "it needs root"
-    podman = Podman(folder, driver)
+    found = Podman(folder, driver)
     try:
-        root = podman.root(archive, config)
+        root = found.root(archive, config)
     except subprocess.CalledProcessError as error:
-        podman.close()
+        found.close()
         return f"podman does not work with {driver} here: {error.stderr.strip()[-200:]}"
-    return podman if any(root.iterdir()) else "podman shows an empty image"
+    return found if any(root.iterdir()) else "podman shows an empty image"
 
 
 def listing(root: Path) -> Listing:
