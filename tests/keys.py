@@ -18,6 +18,7 @@ SAMPLES = {
     "events": [{"name": "e"}], "tasks": [{"image": "a"}], "property": "$.a", "match": "a", "valueFrom": "string",
     "type": "RuntimeDefault",
     "images": ["a"], "predicateType": "a", "scan": "a", "cataloguers": ["1"],
+    "start": ["x"], "ready": ["x"],
 }  # fmt: skip
 #: What is there as well, because a rule between keys wants it.
 BESIDE = {

@@ -43,6 +43,12 @@ _DIGEST = "sha256:" + "0" * 64
 _FILTER = {"property": "$.data.test.teststrategy", "match": "performance"}
 _EGRESS = {"namespace": "shop", "ports": [443]}
 _INPUT = {"description": "users at the same time", "type": "integer", "least": 1}
+_WARM = {
+    "start": ["clamd", "--foreground", "--config-file={files}/clamd.conf"],
+    "command": ["clamdscan", "--config-file={files}/clamd.conf", "--log={report}", "{layers}"],
+    "ready": ["clamdscan", "--config-file={files}/clamd.conf", "--ping=1"],
+    "files": {"clamd.conf": "LocalSocket {server}/clamd.sock"},
+}
 _VALUES: Mapping[str, Mapping[str, Any]] = {
     "configuration": {
         "auth.oidc": {"issuer": "https://login.example.com", "audience": "scanmatrix", "roles": {"read": ["staff"]}},
@@ -59,6 +65,8 @@ _VALUES: Mapping[str, Mapping[str, Any]] = {
         "sbom": {"scan": "packages", "command": ["grype", "sbom:{sbom}"], "cataloguers": ["1.42.3"]},
         "sbom.cataloguers": ["1.42.3"],
         "sbom.notFor": ["maven"],
+        "warm": _WARM,
+        **{f"warm.{key}": value for key, value in _WARM.items()},
     },
     "job": {
         "actions.name": "Run tests",

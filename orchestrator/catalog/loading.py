@@ -242,7 +242,19 @@ def _scan(template: model.Scan, parameters: dict[str, str], image: str) -> model
         database=template.database and _database(template.database, template.name, fill, fill_all),
         repository=template.repository and _on_repository(template.repository, fill),
         sbom=template.sbom and replace(template.sbom, command=tuple(map(fill, template.sbom.command))),
+        warm=template.warm and _warm(template.warm, fill, fill_all),
         parameters=values,
+    )
+
+
+def _warm(warm: model.Warm, fill: Fill, fill_all: FillAll) -> model.Warm:
+    """How a scan is kept warm, parameters filled in."""
+    return replace(
+        warm,
+        start=tuple(map(fill, warm.start)),
+        command=tuple(map(fill, warm.command)),
+        ready=tuple(map(fill, warm.ready)),
+        files=fill_all(warm.files),
     )
 
 

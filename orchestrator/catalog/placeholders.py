@@ -21,7 +21,20 @@ if TYPE_CHECKING:
 
 #: The placeholders that are not parameters.
 WORDS = frozenset(
-    {"tarball", "report", "workdir", "database", "fetched", "checkout", "layers", "repository", "commit", "sbom"}
+    {
+        "tarball",
+        "report",
+        "workdir",
+        "database",
+        "fetched",
+        "checkout",
+        "layers",
+        "repository",
+        "commit",
+        "sbom",
+        "server",
+        "files",
+    }
 )
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")

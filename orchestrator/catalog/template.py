@@ -29,13 +29,17 @@ if TYPE_CHECKING:
 OF_PLACES = {
     "command": frozenset({"report", "workdir", "tarball", "layers"}),
     "environment": frozenset({"report", "workdir", "tarball", "layers"}),
-    "environment of a scan with repository or sbom": frozenset({"report", "workdir"}),
+    "environment of a scan with repository, sbom or warm": frozenset({"report", "workdir"}),
     "database.refresh": frozenset({"workdir"}),
     "database.fetch": frozenset(),
     "database.load": frozenset({"workdir", "fetched"}),
     "repository.command": frozenset({"report", "workdir", "checkout"}),
     "repository.online.command": frozenset({"report", "workdir", "repository", "commit"}),
     "sbom.command": frozenset({"report", "workdir", "sbom"}),
+    "warm.start": frozenset({"server", "files"}),
+    "warm.ready": frozenset({"server", "files"}),
+    "warm.files": frozenset({"server", "files"}),
+    "warm.command": frozenset({"report", "workdir", "tarball", "layers", "server", "files"}),
 }
 
 _PINNED = re.compile(r"[^\s@]+(:(?!latest$)[\w][\w.-]*|(:[\w][\w.-]*)?@sha256:[0-9a-f]{64})")
@@ -120,6 +124,8 @@ def _judge_ways(template: model.Scan, source: Source) -> Iterator[Problem]:
         yield source.wrong(("sbom",), "'sbom' stands for an image: it needs 'command', and is not for a built-in scan")
     if template.stored and (template.builtin or not template.command or template.sbom):
         yield source.wrong(("stored",), "what is stored is made from an image, by a program of its own, without 'sbom'")
+    if template.warm and (template.builtin or not template.command):
+        yield source.wrong(("warm",), "'warm' stands for an image: it needs 'command', and is not for a built-in scan")
     commands = [template.command, *(way.command for way in _ways(template))]
     if len({command[0] for command in commands if command}) > 1:
         other = "repository" if template.repository else "sbom"
@@ -158,6 +164,8 @@ def _judge_commands(template: model.Scan, source: Source, used: dict[str, set[st
             wanted.append((("repository", "online", "command"), ("repository",)))
     if template.sbom:
         wanted.append((("sbom", "command"), ("sbom",)))
+    if template.warm:
+        wanted.append((("warm", "command"), ("tarball", "layers")))
     shared = used.get(_place(template, ("environment",)), set())
     for location, choice in wanted:
         named = used.get(_place(template, location), set()) | shared
@@ -184,10 +192,12 @@ def _place(template: model.Scan, location: Location) -> str:
     """Which placeholders there are at a location, as `OF_PLACES` names it."""
     first = location[0]
     if first == "environment":
-        several = template.repository or template.sbom
-        return "environment of a scan with repository or sbom" if several else "environment"
+        several = template.repository or template.sbom or template.warm
+        return "environment of a scan with repository, sbom or warm" if several else "environment"
     if first == "sbom":
         return "sbom.command"
+    if first == "warm":
+        return f"warm.{location[1]}"
     if first == "repository":
         return "repository.online.command" if "online" in location else "repository.command"
     if first == "database":
@@ -206,5 +216,9 @@ def words(template: model.Scan) -> Iterator[tuple[Location, str]]:
             yield from ((("repository", "online", "command", index), word) for index, word in enumerate(online.command))
     if template.sbom:
         yield from ((("sbom", "command", index), word) for index, word in enumerate(template.sbom.command))
+    if template.warm:
+        for key in ("start", "command", "ready"):
+            yield from ((("warm", key, index), word) for index, word in enumerate(getattr(template.warm, key)))
+        yield from ((("warm", "files", name), text) for name, text in template.warm.files.items())
     if template.database:
         yield from ((("database", *location), word) for location, word in databases.words(template.database))

@@ -25,7 +25,7 @@ from orchestrator.model.plan import (
 from orchestrator.model.policy import Policy, PolicyRule, Violation
 from orchestrator.model.rows import FindingRow, MergedRow
 from orchestrator.model.sboms import SbomStorage, StoredSbom
-from orchestrator.model.scan import Database, DatabaseFetch, Online, OnRepository, OnSbom, Resources, Scan
+from orchestrator.model.scan import Database, DatabaseFetch, Online, OnRepository, OnSbom, Resources, Scan, Warm
 from orchestrator.model.signing import Signer
 from orchestrator.model.status import CellState, CellStatus, PullStatus, RunStatus
 from orchestrator.model.suppression import (
@@ -98,4 +98,5 @@ __all__ = [
     "VexStatement",
     "VexStatus",
     "Violation",
+    "Warm",
 ]

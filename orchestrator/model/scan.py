@@ -164,6 +164,26 @@ class OnSbom(Document, frozen=True):
     not_for: tuple[Annotated[str, Written(pattern=r"^[a-z][a-z0-9.+-]{0,31}$")], ...] = ()
 
 
+class Warm(Document, frozen=True):
+    """How a scan's images are read with a server that is started once for many of them.
+
+    Attributes:
+        start: the server, in the foreground; `{server}` is the folder for its own files, and its HOME and TMPDIR
+        command: instead of `command`, for each image; finds the server by what is in `{server}`
+        ready: command that ends with 0 once the server answers; until then it is run again and again
+        files: text of files, by name, that are put into the read-only folder `{files}` before the server starts
+        ready_within: how long the server may take; after that images are read by `command`, without it
+    """
+
+    start: Annotated[tuple[str, ...], Written(length=1)]
+    command: Annotated[tuple[str, ...], Written(length=1)]
+    ready: Annotated[tuple[str, ...], Written(length=1)]
+    files: dict[Annotated[str, Written(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")], str] = msgspec.field(
+        default_factory=dict
+    )
+    ready_within: Annotated[int, Written("duration", least=1)] = 300
+
+
 class Scan(Document, frozen=True):
     """One kind of check, defined by one file in `templates/`.
 
@@ -206,6 +226,8 @@ class Scan(Document, frozen=True):
         sbom: how it reads [stored SBOMs](sboms.md) instead of images; without it, it always reads the image
         stored: its report is an SBOM that is kept on the volume for other scans; it runs of itself where one of them
             needs it, and `*` does not mean it
+        warm: how workers that [stay running](queue.md#warm-scanners) read images; without it, and everywhere else, by
+            `command`
         signers: one of these must have signed its image, or `scanmatrix lock` does not lock it
             ([supply-chain.md](supply-chain.md#who-signed-a-scanner))
     """
@@ -240,6 +262,7 @@ class Scan(Document, frozen=True):
     repository: OnRepository | None = None
     sbom: OnSbom | None = None
     stored: bool = False
+    warm: Warm | None = None
     signers: tuple[Signer, ...] = ()
 
     def reads(self, kind: TargetKind) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.catalog.question import question_of, questions_of
 from orchestrator.model import Database, Scan, Signer, TargetKind
-from orchestrator.model.scan import DatabaseFetch, OnRepository, OnSbom
+from orchestrator.model.scan import DatabaseFetch, OnRepository, OnSbom, Warm
 
 SCAN = Scan(
     name="general",
@@ -46,6 +46,7 @@ OTHERS = {
     "signers": ((Signer(key="cosign.pub"),), False),
     "sbom": (OnSbom(scan="packages", command=("scanner", "{sbom}"), cataloguers=("1",)), False),
     "stored": (True, False),
+    "warm": (Warm(start=("server",), command=("client", "{layers}"), ready=("client", "--ping")), True),
     "repository": (OnRepository(command=("scanner", "{checkout}", "-v")), False),
 }
 
