@@ -27,11 +27,11 @@ work      the cell's own: its folder `{workdir}`, with its report
 
 A cell's folders are emptied before it begins: work, outputs, and the temporary folders and shared memory of the
 container. Of `server` that is kept which is there when the server is ready; if any of that has been replaced, the
-server has to be started anew. When a cell's command ends, everything that does not belong to the server or to the
+server has to be started again. When a cell's command ends, everything that does not belong to the server or to the
 supervisor is killed before the result is written, wherever it has forked to.
 
 The supervisor ends, and with it the container or sandbox, when a cell did not end by itself, when its server has ended,
-or when something cannot be emptied. Whoever runs it starts it again, with the same folders. A cell that was begun by a
+or when something cannot be emptied. What runs it starts it again, with the same folders. A cell that was begun by a
 supervisor that was killed has the result `lost` from the next one, which does not run it by itself.
 """
 
@@ -266,7 +266,7 @@ class CellResult(NamedTuple):
     seconds: float
 
 
-class Places(NamedTuple):
+class SupervisorPlaces(NamedTuple):
     """The four folders, and those to empty, as the scanner sees them."""
 
     inputs: str
@@ -276,7 +276,7 @@ class Places(NamedTuple):
     temporary: tuple[str, ...] = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - of the scanner's container
 
 
-def supervisor_command(places: Places, *, within: int) -> list[str]:
+def supervisor_command(places: SupervisorPlaces, *, within: int) -> list[str]:
     """The command of the scanner's container.
 
     Args:
