@@ -21,9 +21,11 @@ class InstallPart(StrEnum):
     Attributes:
         CONTROLLER: the definition of `ScanMatrix` resources, and their controller.
         SERVICE: the REST service and its page, beside an installation.
+        WORKERS: workers of the engine `queue`, for the scans that `argo.workers` names.
         ADMISSION: the rules of `admission` for the API server, which holds every pod of the namespace to them.
     """
 
     CONTROLLER = "controller"
     SERVICE = "service"
+    WORKERS = "workers"
     ADMISSION = "admission"

@@ -41,7 +41,7 @@ def install(config: Config, overlay: Overlay | str = "single-node", *, strict: b
 
 
 def install_parts(config: Config, parts: Sequence[InstallPart]) -> str:
-    """Optional parts alone, as one YAML stream: the service, the controller of `ScanMatrix` resources, `admission`.
+    """Optional parts alone, as one YAML stream: service, workers, controller of `ScanMatrix` resources, `admission`.
 
     Args:
         config: names the image and where the API server is; for the service, it is what was installed.
@@ -72,11 +72,14 @@ def write_parts(config: Config, parts: Sequence[InstallPart], folder: Path | str
 def _contents_of(config: Config, parts: Sequence[InstallPart]) -> dict[str, str]:
     from orchestrator.workflows.overlays import InstallPart
 
-    if InstallPart.SERVICE in parts and config.path is None:
+    reads = next((part for part in (InstallPart.SERVICE, InstallPart.WORKERS) if part in parts), None)
+    if reads and config.path is None:
         raise UsageError(
-            f"the service reads the configuration of an installation, and there is no {CONFIG_FILE} in this folder:"
+            f"--{reads} reads the configuration of an installation, and there is no {CONFIG_FILE} in this folder:"
             " name the one that was installed by `--config`"
         )
+    if InstallPart.WORKERS in parts and not config.argo.workers.scans:
+        raise UsageError(f"{config.file}: no scan has workers: name those that are to have them in argo.workers.scans")
     if InstallPart.ADMISSION in parts and config.admission is None and config.allow is None:
         raise UsageError(f"{config.file}: there are no rules for a cluster: write them under `admission`")
     return _contents(config)
@@ -182,11 +185,12 @@ def prune_install(config: Config, overlay: Overlay | str = "single-node") -> tup
 
 
 def _objects(config: Config, overlay: Overlay | str) -> list[dict[str, Any]]:
-    """What `install` gives, and the service and the rules of `admission`, which may be installed beside it or not."""
+    """What `install` gives, and the parts of the namespace that may be installed beside it or not."""
     from orchestrator.workflows import install
 
     contents = _contents(config)
-    beside = install.parts(config, [install.InstallPart.SERVICE, install.InstallPart.ADMISSION], contents=contents)
+    optional = [part for part in install.InstallPart if part is not install.InstallPart.CONTROLLER]
+    beside = install.parts(config, optional, contents=contents)
     return [
         *install.objects(config, install.Overlay(overlay), contents=contents),
         *(one for objects in beside.values() for one in objects),

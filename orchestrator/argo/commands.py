@@ -295,6 +295,17 @@ class AggregateStep(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BesideStep(Step):
+    """Make the folders that a worker, and the scanner beside it, have in their pod and on the volume."""
+
+    command = "beside"
+    scan: str = field(metadata=_SCAN)
+    worker: str = field(metadata=about("name of the worker"))
+    to: Path = field(metadata=about("the folder of the pod", Form.PATH))
+    volume: Path = field(default=MOUNT, metadata=_VOLUME)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ResultsStep(Step):
     """Print the results of a run as text."""
 
@@ -354,6 +365,7 @@ AnyStep = (
     | FilesStep
     | LeftStep
     | EvictStep
+    | BesideStep
     | AggregateStep
     | ResultsStep
     | ReapStep

@@ -57,6 +57,8 @@ MAIN = "main"
 STAGE = "stage"
 #: The container beside scanners that keeps their reports.
 KEEP = "keep"
+#: In the pod of a worker: the container that takes cells, and that of the scanner.
+FEEDER, SCANNER = "feeder", "scanner"
 #: The init container that fetches the files of a task, and the volume that they are in.
 FILES = "files"
 #: Containers that Argo makes itself, before and beside the others.
@@ -82,6 +84,7 @@ class Component(StrEnum):
         ONLINE: the one kind of cell that may use the network.
         IMAGE: an image and all its scans, in one pod.
         JOB: a task of a job that an event started.
+        WORKER: takes cells of one scan out of the queue, with the scanner beside it.
     """
 
     PLAN = "plan"
@@ -104,6 +107,7 @@ class Component(StrEnum):
     CACHE = "cache"
     SCHEDULER = "scheduler"
     SERVICE = "service"
+    WORKER = "worker"
 
 
 class TemplateName(StrEnum):

@@ -30,6 +30,9 @@ def install(
     service: Annotated[
         bool, typer.Option("--service", help="Only the REST service, for a cluster where the rest is installed.")
     ] = False,
+    workers: Annotated[
+        bool, typer.Option("--workers", help="Only the workers of `argo.workers`, where the rest is installed.")
+    ] = False,
     admission: Annotated[
         bool, typer.Option("--admission", help="Only the rules of `admission`, for the API server to hold pods to.")
     ] = False,
@@ -62,7 +65,12 @@ def install(
     from orchestrator.api import install as install_api
     from orchestrator.cli.output import complain
 
-    asked = {InstallPart.CONTROLLER: controller, InstallPart.SERVICE: service, InstallPart.ADMISSION: admission}
+    asked = {
+        InstallPart.CONTROLLER: controller,
+        InstallPart.SERVICE: service,
+        InstallPart.WORKERS: workers,
+        InstallPart.ADMISSION: admission,
+    }
     parts = [part for part, wanted in asked.items() if wanted]
     _refuse_both(parts, check=check, prune=prune, update_images=update_images is not None)
     settings = settings_of(config, strict=strict)

@@ -1,6 +1,8 @@
 """`scanmatrix worker`: take cells out of the queue, and run them."""
 
 import threading
+from contextlib import ExitStack, closing
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -34,6 +36,20 @@ def worker(
             min=0, metavar="SECONDS", help="Time for the current cell to end, when stopped, before it is given back."
         ),
     ] = 20,
+    beside: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Run scanners in the container beside this one, which shares this folder. For pods.",
+            show_default=False,
+        ),
+    ] = None,
+    scan_version: Annotated[
+        str,
+        typer.Option(
+            metavar="DIGEST", help="End at once if the scan is of another version than this.", show_default=False
+        ),
+    ] = "",
     once: Annotated[bool, typer.Option("--once", help="Stop when no cell is left for this worker.")] = False,
 ) -> None:
     """Run the cells that the engine `queue` hands out.
@@ -45,24 +61,29 @@ def worker(
     """
     from orchestrator import queues
     from orchestrator.catalog.loading import load_catalog
+    from orchestrator.catalog.versions import check_version
     from orchestrator.cli.commands import QUIET
     from orchestrator.cli.output import complain
+    from orchestrator.engines.queue.neighbour import Neighbour
     from orchestrator.engines.queue.worker import Worker, WorkerShare
     from orchestrator.engines.signals import heeding
     from orchestrator.scanners.rules import volume_of
 
     settings = settings_of(config, volume)
-    quiet = QUIET.get()
-    with queues.make(settings) as queue:
+    quiet, catalog = QUIET.get(), load_catalog(settings)
+    check_version(catalog, scan or (), scan_version)
+    with queues.make(settings) as queue, ExitStack() as stack:
         queue.migrate()
+        neighbour = stack.enter_context(closing(Neighbour(beside))) if beside else None
         works = Worker(
             settings,
             queue,
             volume_of(settings),
-            load_catalog(settings),
+            catalog,
             scans=scan or (),
             name=name,
             share=WorkerShare(cells, hours * 3600, once),
+            beside=neighbour,
             tell=lambda line: None if quiet else complain(line),
         )
         timer = threading.Timer(grace, works.interrupt)

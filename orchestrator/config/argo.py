@@ -12,6 +12,7 @@ from orchestrator.config.described import ValueKind
 from orchestrator.config.kinds import Cpus, Cron, DnsName, Duration, Memory, Name, PathText, Text, TimeZone
 from orchestrator.config.networks import is_never
 from orchestrator.config.section import CelRule, OneOf, Section, WrongKey
+from orchestrator.config.workers import WorkerPods
 
 _SUBJECT = r"^[A-Za-z0-9]([A-Za-z0-9._:@/-]{0,251}[A-Za-z0-9])?$"
 
@@ -68,7 +69,8 @@ class Network(Section):
 
     Attributes:
         private: private networks of your mirrors, registries, git hosts, database or receivers
-        ports: further ports of the scheduler, for receivers whose URLs are kept in a Secret
+        ports: further ports of the scheduler, for receivers whose URLs are kept in a Secret; and of workers, for their
+            store
     """
 
     private: tuple[Annotated[Cidr, AfterValidator(_within)], ...] = ()
@@ -253,6 +255,7 @@ class Argo(Section):
         quota: maximum that the namespace's pods may use together; pods above it wait
         scheduler: the Deployment of `scanmatrix schedule` ([scheduler.md](scheduler.md))
         service: the Deployment of `scanmatrix serve` ([api.md](api.md#in-a-cluster))
+        workers: the Deployments of `scanmatrix worker` ([queue.md](queue.md#in-a-cluster))
     """
 
     namespace: Name = "scanmatrix"
@@ -273,6 +276,7 @@ class Argo(Section):
     quota: Quota = Quota()
     scheduler: SchedulerPods = SchedulerPods()
     service: ServicePods = ServicePods()
+    workers: WorkerPods = WorkerPods()
 
     across = (
         CelRule(

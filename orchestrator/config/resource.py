@@ -27,7 +27,7 @@ API_VERSION: Final = f"{GROUP}/{VERSION}"
 #: Keys that a resource does not have, by the section that has them in a file.
 WITHOUT: Final = {
     "Config": frozenset({"auth", "engine", "local", "metrics", "queue"}),
-    "Argo": frozenset({"images", "namespace", "operators", "quota"}),
+    "Argo": frozenset({"images", "namespace", "operators", "quota", "workers"}),
     "DatabasesSection": frozenset({"paths"}),
     "ServicePods": frozenset({"gateway", "ingress", "monitor"}),
     "StoreSection": frozenset({"url"}),

@@ -11,6 +11,7 @@ from orchestrator.argo.commands import (
     MOST_DROPS,
     AggregateStep,
     AnyStep,
+    BesideStep,
     CheckStep,
     DatabaseStep,
     DropStep,
@@ -82,6 +83,11 @@ def run(step: AnyStep) -> int:  # noqa: C901, PLR0911, PLR0912 - a line for each
             return left(step)
         case EvictStep():
             return _evict(step)
+        case BesideStep():
+            from orchestrator.steps.beside import make_folders
+
+            make_folders(step)
+            return Exit.DONE
         case AggregateStep():
             from orchestrator.steps.ended import aggregate
 

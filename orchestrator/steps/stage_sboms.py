@@ -6,17 +6,17 @@ that a pod that was killed continues with the cell after the one at which it was
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from orchestrator.argo.sbom_loop import CELLS, MOST_TOGETHER, PROGRAM_NAME, cell_name
+from orchestrator.argo.sbom_loop import CELLS, MOST_TOGETHER, cell_name
 from orchestrator.errors import PermanentError, ScanmatrixError
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.quantities import spell_size
 from orchestrator.kit.removal import remove
 from orchestrator.scanners.distrust import why_refused
+from orchestrator.steps.static_program import put_program
 from orchestrator.upkeep.databases import pin_for
 from orchestrator.upkeep.left import is_untried
 from orchestrator.upkeep.leftovers import make_accessible
@@ -59,8 +59,7 @@ def stage_sboms(plan: Plan, batch: SbomBatch, volume: Volume, to: Path) -> int:
         for cell in waiting.values():
             records.fail(cell.target, cell.scan, str(error))
         raise
-    shutil.copyfile(_program(), to / PROGRAM_NAME)
-    (to / PROGRAM_NAME).chmod(0o755)
+    put_program(to)
     remove(to / CELLS)
     (to / CELLS).mkdir()
     staged, taken = 0, 0
@@ -99,18 +98,3 @@ def _stage(plan: Plan, cell: Cell, volume: Volume, to: Path, most: int) -> int:
         records.write(cell.target, cell.scan, record, error=str(error), finished=now())
         return 0
     return size
-
-
-def _program() -> str:
-    """The static program of our image that runs the scanner.
-
-    Raises:
-        PermanentError: it has none.
-    """
-    found = shutil.which(PROGRAM_NAME)
-    if found is None:
-        raise PermanentError(
-            f"there is no {PROGRAM_NAME} in the image of scanmatrix, which batches of stored SBOMs are run by:"
-            " build it as argo-install/Dockerfile says"
-        )
-    return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import time
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -22,11 +23,13 @@ from orchestrator.volume.locks import held
 from orchestrator.volume.partial import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from orchestrator.volume.layout import Volume
 
+#: Seconds after which the folder of a worker that nobody knows goes: one that has just begun makes itself known.
+_GONE = 3600.0
 _OWNER = stat.S_IRWXU
 #: What only the local engine has in the folders of cells, and only while it scans.
 _OF_ATTEMPTS = (f"*/*/{ATTEMPT}*", f"*/*/{UNPACKED}")
@@ -69,6 +72,19 @@ def clear_cut_off(volume: Volume, *, besides: str) -> int:
                     with held(volume.lock(folder.name), patience=0):
                         freed += clear_attempts(folder.name, volume)
     return freed
+
+
+def clear_workers(volume: Volume, present: Collection[str]) -> None:
+    """Remove the folders of workers that are gone, whose links would hold their tarballs.
+
+    Args:
+        volume: where they lie.
+        present: names of workers that are there.
+    """
+    for folder in (volume.root / "workers").glob("[!.]*"):
+        with suppress(OSError):
+            if folder.name not in present and folder.lstat().st_mtime < time.time() - _GONE:
+                remove_quietly(folder)
 
 
 def clear_attempts(run: str, volume: Volume) -> int:

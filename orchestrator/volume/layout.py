@@ -15,6 +15,7 @@ runs/<run>/<target>/<scan>/sbom.json         a stored SBOM, for a scan that read
 runs/<run>/<target>/<scan>/report.json       what the scanner wrote
 runs/<run>/<target>/<scan>.record.json       what we know of the cell; outside what its scanner can write
 runs/<run>/sboms-<number>/<scan>.*           the database and the record of a batch of cells that read SBOMs (cluster)
+workers/<worker>/                            what the scanner beside a worker reads (cluster); of one cell, then empty
 runs/<run>/.lock                             held by a local engine, and while a run is begun or ended
 runs/<run>/.reserve                          room for the results, given back when the run ends
 sboms/<algorithm>-<hex>/                     what was catalogued of an image, for scans that read it in its place
@@ -115,6 +116,11 @@ def databases_path(scan: str) -> str:
     return f"databases/{scan}"
 
 
+def worker_path(worker: str) -> str:
+    """The folder of a worker beside its scanner, from the volume's root."""
+    return f"workers/{worker}"
+
+
 class Volume:
     """Paths on one volume; makes no folder until something is written.
 
@@ -156,6 +162,10 @@ class Volume:
     def databases(self, scan: str) -> Path:
         """The folder of a scan's database versions."""
         return self.root / databases_path(_safe(scan))
+
+    def worker(self, worker: str) -> Path:
+        """The folder that the scanner beside a worker reads."""
+        return self.root / worker_path(_safe(worker))
 
     def run(self, run: str) -> Path:
         """The folder of a run's cells."""

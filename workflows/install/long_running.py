@@ -44,6 +44,11 @@ class LongRunning(NamedTuple):
     fields: Manifest
 
 
+def engine_of(config: Config) -> str:
+    """The engine of services in a cluster: that of the configuration, unless it is meant for people's machines."""
+    return config.engine if config.engine == "queue" else "argo"
+
+
 def pod_of(config: Config, service: LongRunning) -> Manifest:
     """The specification of its pods.
 

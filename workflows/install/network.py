@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from orchestrator.config.loading import Config
+    from orchestrator.model import Scan
 
 _HTTP, _HTTPS, _SSH = 80, 443, 22
 #: Of the API servers of other clusters.
@@ -68,6 +69,8 @@ def policies(config: Config, *, shared: bool = False) -> list[Manifest]:
     git = _outside(config, {_HTTPS, _SSH}, _git_urls(config))
     cached = _caches(config)
     upstreams = [one.remote for one in installed(config)]
+    scans = load_catalog(config).values()
+    readers = (*READERS, *((Component.WORKER,) if config.argo.workers.scans else ()))
     return [
         _policy(config, "scanmatrix-default-deny" if shared else "default-deny", every),
         # Argo's executor beside a scanner reports to the API; the scanner has no token for it.
@@ -82,12 +85,12 @@ def policies(config: Config, *, shared: bool = False) -> list[Manifest]:
                 egress=[api, names_of, *_outside(config, {_HTTPS})]),
         _policy(config, Component.DATABASE, _components(Component.DATABASE),
                 egress=[api, names_of, *cached,
-                        *_outside(config, {_HTTP, _HTTPS}, _mirror_urls(config, commands=False))]),
+                        *_outside(config, {_HTTP, _HTTPS}, _mirror_urls(scans, commands=False))]),
         # The one kind of pod with a scanner's image that may go out for its database; it never reads a cache.
         _policy(config, Component.DATABASE_COMMAND, _components(Component.DATABASE_COMMAND),
-                egress=[api, names_of, *_outside(config, {_HTTP, _HTTPS}, _mirror_urls(config, commands=True))]),
+                egress=[api, names_of, *_outside(config, {_HTTP, _HTTPS}, _mirror_urls(scans, commands=True))]),
         _policy(config, Component.CACHE, _components(Component.CACHE),
-                ingress=[{"from": [{"podSelector": _components(*READERS)}], "ports": ports_of([CACHE_PORT])}],
+                ingress=[{"from": [{"podSelector": _components(*readers)}], "ports": ports_of([CACHE_PORT])}],
                 egress=[names_of, *_outside(config, {_HTTP, _HTTPS}, upstreams)]),
     ]  # fmt: skip
 
@@ -108,6 +111,31 @@ def policy_of_service(config: Config, port: int) -> Manifest:
         ingress=[{"from": [{"podSelector": {}}, *spaces], "ports": ports_of([port])}],
         egress=[api_server(config), dns(), *_caches(config), *_of_scheduler(config, *further)],
     )  # fmt: skip
+
+
+def policy_of_workers(config: Config, scan: Scan, name: str) -> Manifest:
+    """Of the workers of one scan, and so of the scanner beside each, which shares its network.
+
+    They reach the caches, the store and, as far as the scan needs them, mirrors of its database and git hosts; not the
+    Kubernetes API.
+
+    Args:
+        config: names what may be reached.
+        scan: of the workers.
+        name: of the policy.
+    """
+    pods = {"matchLabels": _components(Component.WORKER)["matchLabels"] | {names.SCAN: scan.name}}
+    egress = [dns(), *_caches(config)]
+    if config.argo.scheduler.store_secret:
+        named = [block(cidr, NEVER) for cidr in config.argo.network.private]
+        ports = sorted({*_DATABASES, *config.argo.network.ports})
+        egress += [{"to": named, "ports": ports_of(ports)}] if named else _outside(config, ports)
+    if scan.database:
+        urls = [url for commands in (False, True) for url in _mirror_urls((scan,), commands=commands)]
+        egress += _outside(config, {_HTTP, _HTTPS}, urls) if urls else []
+    if scan.repository:
+        egress += _outside(config, {_HTTPS, _SSH}, _git_urls(config))
+    return _policy(config, name, pods, egress=egress)
 
 
 def _of_gateway(config: Config) -> tuple[str, ...]:
@@ -229,16 +257,16 @@ def _of_git(urls: Iterable[str]) -> list[str]:
     return [url for url in urls if (parts := split_url(url)) and parts.scheme in {"http", "https", "ssh"}]
 
 
-def _mirror_urls(config: Config, *, commands: bool) -> list[str]:
+def _mirror_urls(scans: Iterable[Scan], *, commands: bool) -> list[str]:
     """Where databases are fetched from.
 
     Args:
-        config: names the scans.
+        scans: whose databases.
         commands: whether by commands of the scanners, which name it in `https://host:port/…` or `host.domain:port/…`,
             or by our own code.
     """
     found: list[str] = []
-    for scan in load_catalog(config).values():
+    for scan in scans:
         database = scan.database
         if database and database.fetch and not commands:
             found += [text if "://" in text else f"https://{text.partition('/')[0]}" for text in database.fetch.places]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.argo import names
 from orchestrator.config.file import CONFIG_FILE
-from orchestrator.workflows.install.long_running import LongRunning, pod_of
+from orchestrator.workflows.install.long_running import LongRunning, engine_of, pod_of
 from orchestrator.workflows.install.objects import Manifest, manifest
 from orchestrator.workflows.pods import CONFIG_FOLDER
 from orchestrator.workflows.settings import VOLUME
@@ -63,7 +63,13 @@ def _pod(config: Config, digest: str) -> Manifest:
         LongRunning(
             component=COMPONENT,
             command=["scanmatrix", "schedule", "--config", f"{CONFIG_FOLDER}/{CONFIG_FILE}"],
-            args=["--engine", "argo", "--mounted", VOLUME, *(["--state", f"{names.STATE}/{digest}"] if digest else ())],
+            args=[
+                "--engine",
+                engine_of(config),
+                "--mounted",
+                VOLUME,
+                *(["--state", f"{names.STATE}/{digest}"] if digest else ()),
+            ],
             memory="256Mi",
             memory_limit="2Gi",
             grace=_GRACE,

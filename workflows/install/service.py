@@ -8,7 +8,7 @@ from orchestrator.argo import names
 from orchestrator.config.file import CONFIG_FILE
 from orchestrator.workflows.install.accounts import service_account
 from orchestrator.workflows.install.jobs import job_namespaces
-from orchestrator.workflows.install.long_running import LongRunning, pod_of
+from orchestrator.workflows.install.long_running import LongRunning, engine_of, pod_of
 from orchestrator.workflows.install.network import policy_of_service
 from orchestrator.workflows.install.objects import Manifest, manifest
 from orchestrator.workflows.install.scheduler import digest_of
@@ -108,8 +108,8 @@ def _ways(config: Config, name: str) -> list[Manifest]:
 
 def _pod(config: Config) -> Manifest:
     tokens = tokens_of(config)
-    # What is configured for people's machines, an engine of theirs or a file of tokens beside it, is not so here.
-    variables = {"SCANMATRIX_ENGINE": "argo"}
+    # What is configured for people's machines, such as a file of tokens beside it, is not so here.
+    variables = {"SCANMATRIX_ENGINE": engine_of(config)}
     variables |= {"SCANMATRIX_AUTH__TOKENS": f"{_TOKENS_FOLDER}/{_TOKENS_KEY}"} if tokens else {}
     return pod_of(
         config,

@@ -19,6 +19,7 @@ from orchestrator.workflows.install.network import policies
 from orchestrator.workflows.install.scheduler import scheduler
 from orchestrator.workflows.install.service import service
 from orchestrator.workflows.install.storage import STORAGE, kind_of, volumes
+from orchestrator.workflows.install.workers import workers
 from orchestrator.workflows.manifests import to_yaml
 from orchestrator.workflows.overlays import InstallPart
 
@@ -82,6 +83,8 @@ def parts(config: Config, wanted: Sequence[InstallPart], *, contents: Mapping[st
         found |= {"controller/definition": [definition], "controller/controller": others}
     if InstallPart.SERVICE in wanted:
         found["service/service"] = service(config, contents)
+    if InstallPart.WORKERS in wanted and (working := workers(config, contents)):
+        found["workers/workers"] = working
     if InstallPart.ADMISSION in wanted and (rules := admission(config)):
         found["admission/admission"] = rules
     return found

@@ -119,7 +119,8 @@ class CellRunner:
         folder = self._volume.cell(self._plan.run, cell.target, cell.scan)
         tarball = self._volume.tarball(self._plan.run, cell.target, cell.scan)
         checkout = self._volume.checkout(self._plan.run, cell.target, cell.scan)
-        layers = self._volume.unpacked(self._plan.run, cell.target, cell.scan)
+        launcher = self._scanners.launcher
+        layers = launcher.layers or self._volume.unpacked(self._plan.run, cell.target, cell.scan)
         record = stage(
             self._plan,
             cell.target,
@@ -127,7 +128,8 @@ class CellRunner:
             self._volume,
             client=self._client,
             cancelled=self._stop.event,
-            in_image=not self._scanners.launcher.is_process(scan),
+            in_image=not launcher.is_process(scan),
+            layers=launcher.layers,
         )
         work = _fresh_folder(folder, record.attempts)
         try:

@@ -49,6 +49,9 @@ class Binding:
 class Launcher:
     """Starts jobs, each as a process or in a container.
 
+    Attributes:
+        layers: folder for the files of an image's layers; None for one of each cell's own on the volume.
+
     Args:
         preference: `process`: only programs on PATH. `container`: only containers, but for the built-in scans, which
             are our own code. `auto`: on PATH, otherwise a container.
@@ -56,6 +59,8 @@ class Launcher:
         sandbox: whether processes are kept in a sandbox.
         hidden: folders of ours that no sandbox shows: the volume.
     """
+
+    layers: Path | None = None
 
     def __init__(
         self, preference: Preference, label: str, *, sandbox: Sandboxing = "auto", hidden: Sequence[Path] = ()

@@ -60,8 +60,12 @@ class ProcessOutput:
 
     def text(self) -> str:
         """The last whole lines of standard error, else of standard output; printable characters only."""
-        kept = next((kept for kept in self._kept.values() if kept.strip()), b"")
-        text = kept.decode(errors="replace")
-        if len(kept) == LOG_BYTES and "\n" in text[:-1]:
-            text = text.partition("\n")[2]
-        return _ESCAPES.sub("", text).strip()
+        return whole_lines(next((kept for kept in self._kept.values() if kept.strip()), b""))
+
+
+def whole_lines(kept: bytes) -> str:
+    """The whole lines of the end of an output, of `LOG_BYTES` at most; printable characters only."""
+    text = kept.decode(errors="replace")
+    if len(kept) == LOG_BYTES and "\n" in text[:-1]:
+        text = text.partition("\n")[2]
+    return _ESCAPES.sub("", text).strip()

@@ -104,7 +104,7 @@ def run_job(job: Job, stopped: Callable[[], str]) -> Ended:
         output.drain()
     if reason:
         return Ended(error=reason, log=output.text())
-    ended = _judge(process.returncode, job, output.text())
+    ended = judge(process.returncode, job, output.text())
     if not ended.error and scratch and (reason := scratch.broken(now=True)):
         return replace(ended, error=reason)
     return ended
@@ -160,8 +160,8 @@ def _watch(
             return reason
         if now > end:
             return timed_out(job.timeout)
-        if _size(job.report) > job.report_limit:
-            return _too_large(job)
+        if size_of(job.report) > job.report_limit:
+            return too_large(job)
         if scratch and (reason := scratch.broken()):
             return reason
     return ""
@@ -176,12 +176,18 @@ def _pass_time(process: subprocess.Popen[bytes], output: ProcessOutput) -> None:
         process.wait(POLL)
 
 
-def _judge(code: int, job: Job, log: str) -> Ended:
-    """What an exit code says."""
+def judge(code: int, job: Job, log: str) -> Ended:
+    """What an exit code says.
+
+    Args:
+        code: of a job; negative for a signal.
+        job: which has ended.
+        log: last lines that it wrote.
+    """
     if code < 0:
         code = SIGNAL_BASE - code
     if code in job.success_codes:
-        error = _too_large(job) if _size(job.report) > job.report_limit else ""
+        error = too_large(job) if size_of(job.report) > job.report_limit else ""
         return Ended(error=error, exit_code=code, log=log)
     if job.guard and job.guard.group and job.guard.group.ran_out_of_memory():
         return Ended(error="killed for its memory: more than its resources.memoryLimit", exit_code=code, log=log)
@@ -204,11 +210,12 @@ def _spell_code(code: int) -> str:
     return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
-def _too_large(job: Job) -> str:
+def too_large(job: Job) -> str:
+    """That a job's report is too large, in words."""
     return f"its report grew over the limit of {job.report_limit} bytes"
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
     """Bytes of the file itself (never of what a link points to); 0 when there is none."""
     try:
         return path.lstat().st_size

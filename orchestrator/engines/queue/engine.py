@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from orchestrator.catalog.versions import version_of
 from orchestrator.engines.interface import EngineError, Interrupted
 from orchestrator.engines.local.done import DoneCells
 from orchestrator.engines.local.status import log_of, status_of, statuses_of
 from orchestrator.engines.narrator import Narrator
 from orchestrator.engines.queue.status import status_in_queue
 from orchestrator.engines.queue.tending import Tender, places_of, room_for_first
-from orchestrator.engines.queue.versions import version_of
 from orchestrator.errors import UsageError
 from orchestrator.kit.advice import ours
 from orchestrator.kit.retrying import Backoff

@@ -60,10 +60,13 @@ class CellWork:
         queue: the cells are from.
         volume: where runs lie.
         worker: its name, by which its containers are found after it was killed.
+        launcher: starts all scanners; without one, they are started as the configuration says.
     """
 
-    def __init__(self, config: Config, queue: CellQueue, volume: Volume, worker: str) -> None:
-        self._config, self._queue, self._volume = config, queue, volume
+    def __init__(
+        self, config: Config, queue: CellQueue, volume: Volume, worker: str, launcher: Launcher | None = None
+    ) -> None:
+        self._config, self._queue, self._volume, self._launcher = config, queue, volume, launcher
         self._label = f"worker {worker}@{volume.root}"
         self._runs: OrderedDict[str, _KnownRun] = OrderedDict()
         self._unreadable: dict[str, float] = {}
@@ -146,7 +149,7 @@ class CellWork:
             if not self._config.databases.update:
                 plan = without_downloads(plan)
             local, root = self._config.local, self._volume.root
-            launcher = Launcher(local.runner, self._label, sandbox=local.sandbox, hidden=[root])
+            launcher = self._launcher or Launcher(local.runner, self._label, sandbox=local.sandbox, hidden=[root])
             scanners = Scanners(launcher, plan.limits)
             cells = {(cell.target, cell.scan): cell for cell in plan.cells if cell.runs}
             databases = RunDatabases(plan, self._volume, scanners)

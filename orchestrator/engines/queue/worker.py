@@ -10,19 +10,22 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.catalog.versions import version_of
 from orchestrator.engines.local.launch import Launcher
+from orchestrator.engines.queue.beside import BesideLauncher
 from orchestrator.engines.queue.tending import Tender
-from orchestrator.engines.queue.versions import version_of
 from orchestrator.engines.queue.work import CellWork
 from orchestrator.errors import TemporaryError, UsageError
 from orchestrator.kit.retrying import Backoff
 from orchestrator.kit.sources import no_such
 from orchestrator.store.cell_queue.messages import QueueOffer
+from orchestrator.upkeep.leftovers import clear_workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.config.loading import Config
+    from orchestrator.engines.queue.neighbour import Neighbour
     from orchestrator.model import Scan
     from orchestrator.queues.interface import CellQueue
     from orchestrator.volume.layout import Volume
@@ -57,6 +60,7 @@ class Worker:
         scans: names of those whose cells it takes; all that can run here without any.
         name: that no other worker has at the same time; made up when left out.
         share: what it does before it ends; without one it continues until somebody stops it.
+        beside: the scanner's container in the same pod; without one, scanners are started here.
         tell: given a line for whatever happens.
 
     Raises:
@@ -73,14 +77,19 @@ class Worker:
         scans: Sequence[str] = (),
         name: str = "",
         share: WorkerShare | None = None,
+        beside: Neighbour | None = None,
         tell: Callable[[str], None] = lambda line: None,  # noqa: ARG005
     ) -> None:
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._config, self._queue, self._tell = config, queue, tell
         self._share = share or WorkerShare()
-        self._scans = {each: version_of(catalog[each]) for each in _available(config, catalog, scans, tell)}
-        self._work = CellWork(config, queue, volume, self.name)
+        self._beside = BesideLauncher(beside, volume, self.name) if beside else None
+        self._scans = {
+            each: version_of(catalog[each]) for each in _available(config, catalog, scans, tell, self._beside)
+        }
+        self._work = CellWork(config, queue, volume, self.name, self._beside)
         self._tender = Tender(volume, config.queue)
+        self._volume = volume
         self._stop = threading.Event()
         self._next_tend = 0.0
 
@@ -107,9 +116,13 @@ class Worker:
         cells, began, pace, away = 0, time.monotonic(), Backoff(0.1, _IDLE), Backoff(0.5, 15)
         announcing = threading.Thread(target=self._announce, name="scanmatrix.announce", daemon=True)
         announcing.start()
+        if self._beside:
+            clear_workers(self._volume, {self.name, *(each.name for each in self._queue.workers())})
         while not self._stop.is_set() and not self._has_done(cells, began):
             try:
                 self._tend()
+                if self._beside:
+                    self._beside.make_ready(lambda: "this worker ends" if self._stop.is_set() else "")
                 lease = self._queue.take(self._offer(), lease=self._config.queue.lease)
                 is_last = lease is None and self._share.once and not self._queue.has_open(self._offer())
                 away.reset()
@@ -158,6 +171,8 @@ class Worker:
         """Say that this worker is there, until somebody stops it."""
         lease, ended = self._config.queue.lease, False
         while not ended:
+            if self._beside:
+                self._beside.show_life()
             try:
                 self._queue.announce(self._offer(), lease=lease)
             except TemporaryError as error:
@@ -170,13 +185,17 @@ class Worker:
 
 
 def _available(
-    config: Config, catalog: Mapping[str, Scan], wanted: Sequence[str], tell: Callable[[str], None]
+    config: Config,
+    catalog: Mapping[str, Scan],
+    wanted: Sequence[str],
+    tell: Callable[[str], None],
+    beside: Launcher | None,
 ) -> list[str]:
     """Names of the scans whose scanners can run here."""
     for name in wanted:
         if name not in catalog:
             raise UsageError(no_such("scan", name, catalog))
-    launcher = Launcher(config.local.runner, "worker", sandbox=config.local.sandbox)
+    launcher = beside or Launcher(config.local.runner, "worker", sandbox=config.local.sandbox)
     missing = {name: why for name in wanted or catalog if (why := launcher.missing(catalog[name]))}
     found = [name for name in dict.fromkeys(wanted or catalog) if name not in missing]
     if missing and (wanted or not found):

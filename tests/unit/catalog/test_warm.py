@@ -5,8 +5,8 @@ import pytest
 import yaml
 
 from orchestrator.catalog.loading import CatalogError, load_catalog, read_template
+from orchestrator.catalog.versions import version_of
 from orchestrator.config.loading import default_config
-from orchestrator.engines.queue.versions import version_of
 from orchestrator.model import Warm
 
 WARM = {

@@ -15,6 +15,7 @@ UNSAID = {
     "DistrustSection": "moments are written with and without a time zone, which CEL does not compare",
     "OidcSection": "the REST service is none of a resource",
     "ServicePods": "what leads to the service is none of a resource",
+    "WorkerPods": "the queue, and what takes cells out of it, are none of a resource",
     "VolumeSection": "its keys are none of a resource",
 }
 

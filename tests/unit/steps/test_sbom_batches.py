@@ -73,7 +73,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     program = tmp_path / PROGRAM_NAME
     program.write_text('#!/bin/sh\n[ "$1" != sh ] || { shift; set -- bash "$@"; }\nexec "$@"\n')
     program.chmod(0o755)
-    monkeypatch.setattr(staging, "_program", lambda: str(program))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     for name, value in (("PAUSES", (0.01,)), ("POLL", 0.01), ("GRACE", 0.1)):
         monkeypatch.setattr(keeping, name, value)
     before = signal.getsignal(signal.SIGTERM)

@@ -33,6 +33,7 @@ from orchestrator.workflows import ManifestKind, manifests
 from orchestrator.workflows.install import Overlay
 from orchestrator.workflows.install.caches import dropper
 from orchestrator.workflows.install.network import policy_of_service
+from orchestrator.workflows.install.workers import workers
 from orchestrator.workflows.jobs import compiled
 from tests.unit.steps.plans import plan
 from tests.unit.workflows.examples import example, variants
@@ -190,6 +191,8 @@ def test_every_step_is_rendered_somewhere(tmp_path: Path) -> None:
     found.append(parse(words))
     job = compiled(order_of(WHOLE), config_of(tmp_path)).workflow
     found += [parse(words) for words in command_lines([job])]
+    first = working(tmp_path)[0]["spec"]["template"]["spec"]["initContainers"][0]
+    found.append(parse(first["args"]))
     assert {type(step) for step in found} == set(STEPS)
     assert {step.phase for step in found if isinstance(step, DatabaseStep)} == set(Phase)
 
@@ -267,9 +270,15 @@ def test_the_node_of_every_pod_is_recognised_and_labelled_as_what_it_is(name: st
             assert (names.TARGET in labels) == (Input.TARGET in asked)
 
 
-def test_every_kind_of_pod_has_a_policy_that_lets_it_out() -> None:
+def working(tmp_path: Path) -> list[dict[str, Any]]:
+    """The objects of workers of one scan."""
+    (tmp_path / "scanmatrix.yaml").write_text("argo: {workers: {scans: [root-user]}}\n")
+    return workers(load_config(tmp_path / "scanmatrix.yaml", environment={}), {})
+
+
+def test_every_kind_of_pod_has_a_policy_that_lets_it_out(tmp_path: Path) -> None:
     shipped = load_config(SHIPPED, environment={})
-    found = [*objects(shipped), policy_of_service(shipped, 8000)]
+    found = [*objects(shipped), policy_of_service(shipped, 8000), *working(tmp_path)]
     selected = set()
     for policy in (each for each in found if each["kind"] == "NetworkPolicy"):
         selector = policy["spec"]["podSelector"]
