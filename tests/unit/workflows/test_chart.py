@@ -85,9 +85,23 @@ def test_the_service_is_off_and_so_is_each_way_to_it() -> None:
     assert [VALUES["service"][key]["enabled"] for key in ("ingress", "gateway", "monitor")] == [False] * 3
 
 
+def test_workers_are_off_and_so_is_each_scan_of_theirs() -> None:
+    text = FILES[f"{FOLDER}/templates/workers.yaml"]
+    assert list(yaml.safe_load_all(filled(text))) == []
+    scans = re.findall(r'if has "([^"]+)"', text)
+    assert {"virus", "general"} <= set(scans)
+    assert not {"scorecard", "root-user"} & set(scans)  # one has a token, the other takes no longer than a cell
+    assert [VALUES["workers"][key] for key in ("enabled", "scans", "scaling")] == [False, [], "none"]
+    script = FILES[f"{FOLDER}/files/supervisor.sh"]
+    assert "{{" not in script
+    assert script not in text
+
+
 def test_no_mark_is_left_in_a_template() -> None:
     assert not [
-        path for path, text in FILES.items() if "/templates/" in path and re.search(r"@\w|scanmatrix-chart", text)
+        path
+        for path, text in FILES.items()
+        if "/templates/" in path and re.search(r"@\w|scanmatrix-chart|scanmatrix-supervisor", text)
     ]
 
 
@@ -114,6 +128,7 @@ def part(name: str, **values: Any) -> dict[str, Any]:
         part("service", replicas=2),  # without a database that both reach
         part("service", ingress={"enabled": True, "host": ""}),
         part("service", gateway={"enabled": True}),
+        part("workers", scaling="by hand"),
         part("service", monitor={"enabled": True, "tokenSecret": ""}),
         {"matrices": [{"name": "a"}]},
         {"matrices": [{"name": "a", "spec": {"target": []}}]},

@@ -1,6 +1,7 @@
 """Workers as an optional part: their pods, what the scanner in them gets, what scales them, and what is refused."""
 
 import json
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from orchestrator.config.loading import Config, ConfigError, load_config
 from orchestrator.errors import UsageError
 from orchestrator.workflows import disk
 from orchestrator.workflows.install import InstallPart, parts
+from orchestrator.workflows.install.network import policies
 from orchestrator.workflows.install.objects import container_security
 from orchestrator.workflows.install.workers import VERSION, workers
 from orchestrator.workflows.manifests import to_yaml
+from tests.cluster.policy_rules import Pod, Rules, work_out
 from tests.golden import check_golden
 
 CONTENTS = {"scanmatrix.yaml": "x"}
@@ -156,3 +159,37 @@ def test_what_is_no_worker_s_is_refused(tmp_path: Path) -> None:
         install_api.install_parts(config(tmp_path, ""), [InstallPart.WORKERS])
     assert parts(config(tmp_path, ""), [InstallPart.WORKERS], contents=CONTENTS) == {}
     assert set(parts(config(tmp_path), [InstallPart.WORKERS], contents=CONTENTS)) == {"workers/workers"}
+
+
+def reached(found: Config, component: str = "worker", scan: str = "general") -> Rules:
+    """The paths of a pod, as the policies of the installation and of its workers leave them."""
+    labels = {"app.kubernetes.io/part-of": "scanmatrix", "app.kubernetes.io/component": component}
+    pod = Pod("scanmatrix", labels | {"scanmatrix/scan": scan}, "10.244.0.9")
+    policies_of = [one for one in workers(found, CONTENTS) if one["kind"] == "NetworkPolicy"]
+    return work_out([pod], {"scanmatrix": {}}, [*policies(found), *policies_of])
+
+
+def test_a_worker_s_pod_reaches_its_store_and_its_mirrors_and_not_the_api_server(tmp_path: Path) -> None:
+    beside = STORE + ", apiServer: {cidrs: [10.96.0.1/32]}, network: {private: [10.9.0.0/16], ports: [6432]}"
+    rules = reached(config(tmp_path, beside=beside))
+    out = [path for path in rules.paths if path.direction == "out"]
+
+    def reaches(address: str, port: int) -> bool:
+        open_ = [path for path in out if any(one.first <= port <= one.last for one in path.ports or ())]
+        return any(path.peers is None or any(ip_address(address) in each for each in path.peers) for path in open_)
+
+    assert reaches("10.9.1.1", 5432)
+    assert reaches("10.9.1.1", 6432)
+    assert not reaches("140.82.121.4", 5432)
+    assert not reaches("10.96.0.1", 443)
+    assert not reaches("169.254.169.254", 80)
+
+
+def test_caches_let_workers_in_where_there_are_some(tmp_path: Path) -> None:
+    def let_in(found: Config) -> bool:
+        cache = next(one for one in policies(found) if one["metadata"]["name"] == "cache")
+        [rule] = cache["spec"]["ingress"]
+        return "worker" in rule["from"][0]["podSelector"]["matchExpressions"][0]["values"]
+
+    assert let_in(config(tmp_path))
+    assert not let_in(config(tmp_path, ""))

@@ -15,6 +15,7 @@ from orchestrator.config.resource import API_VERSION, KIND
 from orchestrator.kit.own import own_version
 from orchestrator.workflows.install.chart.schema import values_schema
 from orchestrator.workflows.install.chart.templates import CONTROLLER, SERVICE, container_of, of_controller, of_service
+from orchestrator.workflows.install.chart.workers import SCRIPT, WORKERS, of_worker, script_of, working
 from orchestrator.workflows.install.controller import NAMESPACE, controller, monitored
 from orchestrator.workflows.install.service import TOKENS, service
 from orchestrator.workflows.manifests import to_yaml
@@ -67,7 +68,7 @@ def chart(config: Config) -> dict[str, str]:
         config: names the image and the API server of the default values.
     """
     definition, *controlling = [*controller(config), *monitored()]
-    serving = _serving(config)
+    serving, at_work = _serving(config), working(config)
     about = {
         "apiVersion": "v2",
         "name": "scanmatrix",
@@ -80,16 +81,18 @@ def chart(config: Config) -> dict[str, str]:
     templates = {
         CONTROLLER: [of_controller(one) for one in controlling if one["kind"] != "Namespace"],
         SERVICE: [of_service(one) for one in serving],
+        WORKERS: [of_worker(one) for one in at_work],
     }
     return {
         f"{FOLDER}/Chart.yaml": _HEADER + yaml.safe_dump(about, sort_keys=False, width=200),
-        f"{FOLDER}/values.yaml": _HEADER + to_yaml([_values(controlling, serving)]),
+        f"{FOLDER}/values.yaml": _HEADER + to_yaml([_values(controlling, serving, at_work)]),
         f"{FOLDER}/values.schema.json": json.dumps(values_schema(), indent=1, ensure_ascii=False) + "\n",
         f"{FOLDER}/crds/definition.yaml": _HEADER + to_yaml([definition]),
         **{
             f"{FOLDER}/templates/{name}.yaml": f"{{{{- if .Values.{name}.enabled }}}}\n{''.join(found)}{{{{- end }}}}\n"
             for name, found in templates.items()
         },
+        f"{FOLDER}/{SCRIPT}": script_of(at_work),
         f"{FOLDER}/templates/matrices.yaml": _MATRICES,
         f"{FOLDER}/templates/NOTES.txt": _NOTES,
     }
@@ -124,7 +127,7 @@ def _serving(config: Config) -> list[Manifest]:
     return service(config.model_copy(update=shown), {}, shared=True)
 
 
-def _values(controlling: Sequence[Manifest], serving: Sequence[Manifest]) -> Manifest:
+def _values(controlling: Sequence[Manifest], serving: Sequence[Manifest], at_work: Sequence[Manifest]) -> Manifest:
     """The default values: what the objects have."""
     acting, answering = (_one(objects, "Deployment")["spec"] for objects in (controlling, serving))
     return {
@@ -155,6 +158,19 @@ def _values(controlling: Sequence[Manifest], serving: Sequence[Manifest]) -> Man
             "ingress": {"enabled": False, "host": "", "className": "", "tlsSecret": ""},
             "gateway": {"enabled": False, "name": "", "namespace": "", "host": ""},
             "monitor": {"enabled": False, "tokenSecret": "", "labels": {}},
+        },
+        "workers": {
+            "enabled": False,
+            "scans": [],
+            "replicas": 1,
+            "most": 10,
+            "scaling": "none",
+            "resources": _one(at_work, "Deployment")["spec"]["template"]["spec"]["containers"][0]["resources"],
+            "storeSecret": "",
+            "environmentSecret": "",
+            "gitSecret": "",
+            "registrySecret": "",
+            "networkPolicy": _network(_one(at_work, "NetworkPolicy")),
         },
         "matrices": [],
     }

@@ -45,6 +45,19 @@ def values_schema() -> dict[str, Any]:
         "gateway": _switched({"name": secret, "namespace": secret, "host": host}, "name"),
         "monitor": _switched({"tokenSecret": secret, "labels": labels}, "tokenSecret"),
     }
+    working = {
+        "enabled": flag,
+        "scans": names | {"description": "scans that get workers, of those that this chart has"},
+        "replicas": {"type": "integer", "minimum": 0, "maximum": 1000, "description": "0 where something scales them"},
+        "most": {"type": "integer", "minimum": 1, "maximum": 1000},
+        "scaling": {"enum": ["none", "keda", "cpu"]},
+        "resources": free | {"description": "of workers; scanners have those of their templates"},
+        "storeSecret": secret | {"description": "Secret whose key url is the URL of the store, a PostgreSQL for keda"},
+        "environmentSecret": secret | {"description": "Secret whose keys are variables of workers"},
+        "gitSecret": secret | {"description": "Secret for git hosts, as argo.gitSecret"},
+        "registrySecret": secret | {"description": "Secret for registries, as argo.registrySecret"},
+        "networkPolicy": policy,
+    }
     several = {
         "if": {"properties": {"replicas": {"minimum": 2}}},
         "then": {"properties": {"storeSecret": {"minLength": 1}}},
@@ -60,6 +73,7 @@ def values_schema() -> dict[str, Any]:
             "tolerations": {"type": "array", "items": free},
             "controller": _closed_object(controlling),
             "service": _closed_object(serving) | several,
+            "workers": _closed_object(working),
             "matrices": {
                 "type": "array",
                 "items": matrix | {"required": ["name", "spec"]},

@@ -27,7 +27,7 @@ _LABELS = re.compile(r"'@([\w.]+\.labels)@'")
 #: By which a pod of the service ends when its configuration changes, so that the kubelet starts it again.
 ENDS: Final = "--end-when-changed"
 #: Secrets of the service's pods, as the configuration names them: by their values, the variable and the volume of each.
-_SECRETS = {"registrySecret": ("DOCKER_CONFIG", "docker"), "gitSecret": ("SCANMATRIX_GIT_CREDENTIALS", "git")}
+SECRETS = {"registrySecret": ("DOCKER_CONFIG", "docker"), "gitSecret": ("SCANMATRIX_GIT_CREDENTIALS", "git")}
 
 
 def of_controller(one: Manifest) -> str:
@@ -36,19 +36,19 @@ def of_controller(one: Manifest) -> str:
     if one["kind"] == "NetworkPolicy":
         condition, found["spec"]["egress"] = (
             f".Values.{part}.networkPolicy.enabled",
-            _mark(f"{part}.networkPolicy.egress"),
+            mark(f"{part}.networkPolicy.egress"),
         )
     if one["kind"] == "PodDisruptionBudget":
         condition = f"gt (int .Values.{part}.replicas) 1"
     if one["kind"] == "Deployment":
         _mark_pods(found["spec"], part)
-        container_of(found["spec"])["args"].append(_mark("each"))
+        container_of(found["spec"])["args"].append(mark("each"))
     if one["kind"] in {"Service", "ServiceMonitor"}:
         condition = f".Values.{part}.monitor.enabled"
     if one["kind"] == "ServiceMonitor":
-        found["metadata"]["labels"][_mark(f"{part}.monitor.labels")] = ""
+        found["metadata"]["labels"][mark(f"{part}.monitor.labels")] = ""
     each = '{{ printf "--namespace=%s" . | toJson }}'
-    return _template(found, condition, {_mark("each"): ("controller.namespaces", each)}, {})
+    return template(found, condition, {mark("each"): ("controller.namespaces", each)}, {})
 
 
 def of_service(one: Manifest) -> str:
@@ -57,8 +57,8 @@ def of_service(one: Manifest) -> str:
     spec, optional = found.get("spec", {}), {}
     each = '{{ dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" .)) | toJson }}'
     if kind == "NetworkPolicy":
-        condition, spec["egress"] = f".Values.{part}.networkPolicy.enabled", _mark(f"{part}.networkPolicy.egress")
-        spec["ingress"][0]["from"][1:] = [_mark("each")]
+        condition, spec["egress"] = f".Values.{part}.networkPolicy.enabled", mark(f"{part}.networkPolicy.egress")
+        spec["ingress"][0]["from"][1:] = [mark("each")]
     if kind == "PodDisruptionBudget":
         condition = f"gt (int .Values.{part}.replicas) 1"
     if kind == "Role":
@@ -70,44 +70,44 @@ def of_service(one: Manifest) -> str:
         del spec["template"]["metadata"]["annotations"]  # who changes the configuration does not know of this object
         container_of(spec)["args"].append(ENDS)
         pod = spec["template"]["spec"]
-        next(each for each in pod["volumes"] if each["name"] == "tokens")["secret"]["secretName"] = _mark(
+        next(each for each in pod["volumes"] if each["name"] == "tokens")["secret"]["secretName"] = mark(
             f"{part}.tokensSecret"
         )
         store = next(each for each in container_of(spec)["env"] if "valueFrom" in each)
-        store["valueFrom"]["secretKeyRef"]["name"] = _mark(f"{part}.storeSecret")
+        store["valueFrom"]["secretKeyRef"]["name"] = mark(f"{part}.storeSecret")
         optional[f"- name: {store['name']}"] = f"{part}.storeSecret"
-        for secret, (variable, volume) in _SECRETS.items():
+        for secret, (variable, volume) in SECRETS.items():
             mounted = next(each for each in pod["volumes"] if each["name"] == volume)
-            mounted["secret"]["secretName"] = _mark(f"{part}.{secret}")
+            mounted["secret"]["secretName"] = mark(f"{part}.{secret}")
             optional |= dict.fromkeys((f"- name: {variable}", f"- name: {volume}"), f"{part}.{secret}")
-        container_of(spec)["envFrom"] = [{"secretRef": {"name": _mark(f"{part}.environmentSecret")}}]
+        container_of(spec)["envFrom"] = [{"secretRef": {"name": mark(f"{part}.environmentSecret")}}]
         optional["envFrom:"] = f"{part}.environmentSecret"
     if kind == "Ingress":
         condition, way = f".Values.{part}.ingress.enabled", f"{part}.ingress"
-        spec["ingressClassName"] = _mark(f"{way}.className")
-        spec["tls"] = [{"hosts": [_mark(f"{way}.host")], "secretName": _mark(f"{way}.tlsSecret")}]
-        spec["rules"][0]["host"] = _mark(f"{way}.host")
+        spec["ingressClassName"] = mark(f"{way}.className")
+        spec["tls"] = [{"hosts": [mark(f"{way}.host")], "secretName": mark(f"{way}.tlsSecret")}]
+        spec["rules"][0]["host"] = mark(f"{way}.host")
         optional |= {f"ingressClassName: {_quoted(f'{way}.className')}": f"{way}.className", "tls:": f"{way}.tlsSecret"}
     if kind == "HTTPRoute":
         condition, way = f".Values.{part}.gateway.enabled", f"{part}.gateway"
-        spec["parentRefs"] = [{key: _mark(f"{way}.{key}") for key in ("name", "namespace")}]
-        spec["hostnames"] = [_mark(f"{way}.host")]
+        spec["parentRefs"] = [{key: mark(f"{way}.{key}") for key in ("name", "namespace")}]
+        spec["hostnames"] = [mark(f"{way}.host")]
         optional |= {f"namespace: {_quoted(f'{way}.namespace')}": f"{way}.namespace", "hostnames:": f"{way}.host"}
     if kind == "ServiceMonitor":
         condition = f".Values.{part}.monitor.enabled"
-        spec["endpoints"][0]["authorization"]["credentials"]["name"] = _mark(f"{part}.monitor.tokenSecret")
-        found["metadata"]["labels"][_mark(f"{part}.monitor.labels")] = ""
-    return _template(found, condition, {_mark("each"): (f"{part}.namespaces", each)}, optional)
+        spec["endpoints"][0]["authorization"]["credentials"]["name"] = mark(f"{part}.monitor.tokenSecret")
+        found["metadata"]["labels"][mark(f"{part}.monitor.labels")] = ""
+    return template(found, condition, {mark("each"): (f"{part}.namespaces", each)}, optional)
 
 
 def _mark_pods(spec: Manifest, part: str) -> None:
     """Marks in the Deployment of a part."""
-    container_of(spec).update({"image": _mark("image"), "resources": _mark(f"{part}.resources")})
-    spec["template"]["spec"] |= {key: _mark(key) for key in ("imagePullSecrets", "nodeSelector", "tolerations")}
-    spec["replicas"] = _mark(f"{part}.replicas")
+    container_of(spec).update({"image": mark("image"), "resources": mark(f"{part}.resources")})
+    spec["template"]["spec"] |= {key: mark(key) for key in ("imagePullSecrets", "nodeSelector", "tolerations")}
+    spec["replicas"] = mark(f"{part}.replicas")
 
 
-def _template(one: Manifest, condition: str, ranges: dict[str, tuple[str, str]], optional: dict[str, str]) -> str:
+def template(one: Manifest, condition: str, ranges: dict[str, tuple[str, str]], optional: dict[str, str]) -> str:
     """An object as a template.
 
     Args:
@@ -153,13 +153,13 @@ def _with_conditions(lines: Iterable[str], optional: dict[str, str]) -> Iterable
         yield f"{' ' * depth}{{{{- end }}}}"
 
 
-def _mark(value: str) -> str:
+def mark(value: str) -> str:
     """What a value of that name takes the place of."""
     return _MARK.format(value)
 
 
 def _quoted(value: str) -> str:
-    return f"'{_mark(value)}'"
+    return f"'{mark(value)}'"
 
 
 def container_of(deployment: Manifest) -> Manifest:
