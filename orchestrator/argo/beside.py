@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.argo.supervisor import PROGRAM_NAME, SupervisorPlaces, supervisor_command
+from orchestrator.argo.supervisor import END, PROGRAM_NAME, SupervisorPlaces, supervisor_command
 
 #: Where the worker has what it shares with the scanner, and the folders in there.
 BESIDE, INPUTS, OWN, LAYERS = Path("/beside"), "inputs", "scanner", "layers"
@@ -34,6 +34,8 @@ TEMPORARY_AT, SHARED_AT = "/tmp", "/dev/shm"  # noqa: S108 - folders of the pod'
 CELL_AT, DATABASES_AT = "/cell", "/databases"
 #: Files: see above; and minutes after which a worker is dead that has not touched its own.
 STUCK, LIFE, LIFELESS = "stuck", "life", 5
+#: File of the worker: a cell has run beside it.
+USED = "used"
 #: Each of its own folders, and where its container has it.
 OWN_AT = {
     OUTPUTS: OUTPUTS_AT,
@@ -59,6 +61,12 @@ def scanner_command(within: int) -> list[str]:
 def scanner_probe() -> list[str]:
     """The command that fails as long as the worker says that the scanner does not answer."""
     return [_PROGRAM, "sh", "-c", f"[ ! -e {INPUTS_AT}/{STUCK} ]"]
+
+
+def scanner_stop() -> list[str]:
+    """The command that ends when the worker has: until then Kubernetes does not ask the scanner's container to end."""
+    wait = f"until [ -e {INPUTS_AT}/{END} ]; do {_PROGRAM} sleep 1; done"
+    return [_PROGRAM, "sh", "-c", wait]
 
 
 def worker_probe() -> list[str]:

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from orchestrator.argo.beside import INPUTS, LAYERS, OWN, OWN_AT
+from orchestrator.argo.beside import INPUTS, LAYERS, LIFE, OWN, OWN_AT
 from orchestrator.argo.supervisor import FILES, PIPES
 from orchestrator.steps.static_program import put_program
 from orchestrator.volume.layout import Volume
@@ -26,6 +26,7 @@ def make_folders(step: BesideStep) -> None:
     folders = [step.to / INPUTS / FILES, step.to / LAYERS, *(step.to / OWN / name for name in OWN_AT)]
     for folder in (*folders, volume.worker(step.worker), volume.databases(step.scan)):
         folder.mkdir(parents=True, exist_ok=True)
+    (step.to / LIFE).touch()  # from here on the worker has its time to show that it is there
     put_program(step.to / INPUTS)
     for name in PIPES:
         with suppress(FileExistsError):

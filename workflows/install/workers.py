@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 COMPONENT: Final = str(names.Component.WORKER)
 #: The variable that names a worker, by which both containers have its folder on the volume.
-_WORKER = "SCANMATRIX_WORKER"
+_WORKER = "WORKER"
 _NAME = f"$({_WORKER})"
 #: Annotation of pods: the version of their scan, by which a worker and the plans of runs know each other.
 VERSION: Final = "scanmatrix/scan-version"
@@ -177,6 +177,7 @@ def _scanner(config: Config, scan: Scan, room: int) -> Manifest:
         ),
     )
     found["env"] = [_worker(), *found["env"]]
+    found["lifecycle"] = {"preStop": {"exec": {"command": beside.scanner_stop()}}}
     found["livenessProbe"] = _probe(beside.scanner_probe(), failures=1) | {"terminationGracePeriodSeconds": 1}
     return found
 

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.argo.beside import INPUTS, LAYERS, LIFE, OUTPUTS, OWN, STUCK
+from orchestrator.argo.beside import INPUTS, LAYERS, LIFE, OUTPUTS, OWN, STUCK, USED
 from orchestrator.argo.supervisor import (
     BEGUN,
     BELL,
@@ -89,6 +89,8 @@ class Neighbour:
     def __init__(self, folder: Path) -> None:
         self.own, self.layers = folder / OWN, folder / LAYERS
         self._inputs, self._life = folder / INPUTS, folder / LIFE
+        #: There from the first cell on, until the container has begun again; no scanner sees it.
+        self._used = folder / USED
         self._number, self._is_mine = 0, False
         self._server: ServerOrder | None = None
         #: Servers that did not become ready.
@@ -153,6 +155,7 @@ class Neighbour:
             NeighbourGoneError: there is no container.
         """
         self.make_ready(why_end)
+        self._used.touch()
         self._number = max(self._number, _number(self._text(BEGUN))) + 1
         self._put(REQUEST, request_words(self._number, words, environment, timeout=timeout, printed=printed))
         _ring(self._inputs / BELL)
@@ -187,16 +190,18 @@ class Neighbour:
         return b""
 
     def _renew(self, why_end: Callable[[], str]) -> None:
-        """Have the container of before begin again, which empties its folders; a new pod has none yet."""
-        if self._state():
+        """Have the container of before begin again, which empties its folders; that of a new pod is as good as new."""
+        if self._used.exists():
             self._end()
             self._wait(self._has_ended, why_end, _ANSWERS, "")
+            self._used.unlink(missing_ok=True)
         for name in (REQUEST, END, STUCK):
             (self._inputs / name).unlink(missing_ok=True)
 
     def _want(self, order: ServerOrder | None) -> None:
         """Say which server is to run from the next start of the container on."""
         self._server, self._is_mine = order, False
+        self._used.touch()
         for name in (START, READY):
             (self._inputs / name).unlink(missing_ok=True)
         empty(self._inputs / FILES)

@@ -59,11 +59,11 @@ def test_the_scanner_sees_its_own_folders_and_of_the_volume_its_cell_and_its_dat
     scanner = containers(config(tmp_path))["scanner"]
     assert scanner["securityContext"] == container_security()
     assert "envFrom" not in scanner
-    assert {each["name"] for each in scanner["env"]} == {"SCANMATRIX_WORKER", "HOME", "TMPDIR", "XDG_CACHE_HOME"}
+    assert {each["name"] for each in scanner["env"]} == {"WORKER", "HOME", "TMPDIR", "XDG_CACHE_HOME"}
     mounts = {each["mountPath"]: each for each in scanner["volumeMounts"]}
     of_volume = {place: each for place, each in mounts.items() if each["name"] == "volume"}
     assert set(of_volume) == {"/cell", "/databases"}
-    assert of_volume["/cell"]["subPathExpr"] == "workers/$(SCANMATRIX_WORKER)"
+    assert of_volume["/cell"]["subPathExpr"] == "workers/$(WORKER)"
     assert of_volume["/databases"]["subPath"] == "databases/general"
     assert all(each["readOnly"] for each in of_volume.values())
     written = {place for place, each in mounts.items() if not each.get("readOnly")}
