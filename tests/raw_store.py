@@ -7,8 +7,9 @@ from alembic.config import Config
 from sqlalchemy import Connection, text
 
 from orchestrator.store import migration
-from orchestrator.store.connection import make_engine, parse_url, writing_alone
+from orchestrator.store.connection import make_engine, parse_url
 from orchestrator.store.reading import read_run
+from orchestrator.store.sessions import writing_alone
 from orchestrator.volume.layout import Volume
 
 _STATE = {"outcome": "ok", "reason": "", "failures": 0, "scanner": "grype", "scanner_version": "1"}

@@ -979,6 +979,19 @@ def test_a_scan_that_fails_for_a_day_changes_no_row(volume, store):
     assert store.changes(day(1.5)).changed == ()
 
 
+@pytest.mark.parametrize("failed", [1, 12])
+def test_who_could_not_look_is_said_whether_few_or_all_could_not(volume, store, failed):
+    cells = {f"t{number}/dependency": [finding(number)] for number in range(12)}
+    cells |= {f"t{number}/general": "broke" if number < failed else [] for number in range(12)}
+    write_run(volume, "run-1", day(1), cells)
+    store.take_in(volume, "run-1")
+    said = []
+    for number in (0, 11):
+        [holder] = store.who_has(f"CVE-2025-{number}").rows
+        said.append((holder.finding.not_found_by, holder.finding.not_scanned_by))
+    assert said == [((), ("general",)), ((), ("general",)) if failed == 12 else (("general",), ())]
+
+
 def test_no_other_scan_looks_for_what_a_check_means(volume, store):
     cells = {"a/root-user": [finding(1, kind="check")], "a/image-lifetime": [finding(2, kind="check")]}
     write_run(volume, "run-1", day(1), cells)

@@ -8,6 +8,7 @@ from sqlalchemy import or_, text
 
 from orchestrator.store.connection import translated
 from orchestrator.store.database import StoreDatabase
+from orchestrator.store.sessions import begun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,8 +64,7 @@ class BriefStore(StoreDatabase):
                 the last moments (never the file).
         """
         self._refuse_owners()
-        with translated(self._url), self._engine.connect() as connection:
-            self._check(connection)
+        with translated(self._url), begun(self._engine, self._check) as connection:
             connection.rollback()  # what checked has read
             is_sqlite = connection.dialect.name == "sqlite"
             if is_sqlite and lasting:

@@ -1,31 +1,30 @@
-"""How the database is reached: its URL, its engine, its errors in our words, and one writer at a time."""
+"""How the database is reached: its URL, its engine, and its errors in our words."""
 
 from __future__ import annotations
 
 import os
 import ssl
 import stat
-import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from orchestrator.errors import TemporaryError
 from orchestrator.kit import masking
 from orchestrator.kit.advice import ours
 from orchestrator.kit.extras import installing
 from orchestrator.store import deadlines, scope
 from orchestrator.store.documents import StoreError, StoreGoneError, StoreUrlError
 from orchestrator.volume.layout import PRIVATE
-from orchestrator.volume.locks import LockedError, held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import Connection, Engine
 
 _DRIVERS = {
     "sqlite": ("sqlite", ""),
@@ -44,15 +43,7 @@ _TLS_FILES = {
     "ssl_cipher": "cipher",
 }
 _TLS_CHECKS = {"ssl_verify_cert", "ssl_verify_identity", "ssl_check_hostname"}
-# Of the lock that writers and migrations hold; any number that no other program takes.
-_LOCK_NUMBER = 0x5CA77A7B
-_LOCK_NAME = "scanmatrix-store"
 _CONNECT_SECONDS = 10
-_POLL_SECONDS = 0.1
-
-
-class StoreBusyError(TemporaryError):
-    """Another process has been writing to the store for longer than we waited."""
 
 
 def parse_url(url: str) -> URL:
@@ -77,14 +68,13 @@ def make_engine(url: URL) -> Engine:
     Raises:
         StoreUrlError: the driver is not installed.
     """
-    # A file does not go away as a server does.
-    options: dict[str, Any] = {"pool_pre_ping": url.get_backend_name() != "sqlite"}
+    options: dict[str, Any] = {}
     if url.get_backend_name() == "postgresql":
-        options["connect_args"] = {"connect_timeout": _CONNECT_SECONDS}
+        options = {"connect_args": {"connect_timeout": _CONNECT_SECONDS}}
     elif url.get_backend_name() in {"mysql", "mariadb"}:
         url, tls = _mysql_tls(url)
         # As in the other databases: what others have committed is seen by the next statement.
-        options |= {"connect_args": {"connect_timeout": _CONNECT_SECONDS} | tls, "isolation_level": "READ COMMITTED"}
+        options = {"connect_args": {"connect_timeout": _CONNECT_SECONDS} | tls, "isolation_level": "READ COMMITTED"}
     try:
         engine = create_engine(url, **options)
     except (ModuleNotFoundError, NoSuchModuleError) as error:
@@ -229,81 +219,3 @@ def _secrets(url: URL) -> tuple[str, ...]:
         for value in ([values] if isinstance(values, str) else values)
     ]
     return tuple(map(str, filter(None, [url.password, *given])))
-
-
-@contextmanager
-def reading_at_once(engine: Engine) -> Iterator[Connection]:
-    """A connection whose statements all see the database as the first one does, whatever others commit meanwhile."""
-    with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            # Its driver begins a transaction only before something is written.
-            connection.exec_driver_sql("BEGIN")
-        else:
-            connection.execution_options(isolation_level="REPEATABLE READ")
-        with deadlines.held(connection):
-            yield connection
-
-
-@contextmanager
-def writing_alone(engine: Engine, *, patience: float) -> Iterator[Connection]:
-    """A connection for the only writer: others wait, in this process, another one, or on another machine.
-
-    The lock ends with the connection, so a writer that dies holds up nobody.
-
-    Args:
-        engine: of the database.
-        patience: seconds to wait for another writer.
-
-    Raises:
-        StoreBusyError: it continues for longer.
-    """
-    name = engine.dialect.name
-    if name == "sqlite":
-        with _locked_file(engine.url, patience), engine.connect() as connection:
-            yield connection
-        return
-    with engine.connect() as connection:
-        lock, unlock = (
-            (f"SELECT pg_try_advisory_lock({_LOCK_NUMBER})", f"SELECT pg_advisory_unlock({_LOCK_NUMBER})")
-            if name == "postgresql"
-            else (f"SELECT GET_LOCK('{_LOCK_NAME}', 0)", f"SELECT RELEASE_LOCK('{_LOCK_NAME}')")
-        )
-        deadline = time.monotonic() + patience
-        while not connection.scalar(text(lock)):
-            connection.rollback()
-            _wait(engine.url, deadline)
-        connection.commit()
-        try:
-            yield connection
-        except BaseException:
-            # Closed for good, whatever state it is in; the lock goes with it.
-            connection.invalidate()
-            raise
-        connection.execute(text(unlock))
-        connection.commit()
-
-
-@contextmanager
-def _locked_file(url: URL, patience: float) -> Iterator[None]:
-    if not url.database or url.database == ":memory:":
-        yield
-        return
-    path = Path(f"{url.database}.lock")
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(held(path, patience=patience))
-        except LockedError as error:
-            raise _busy(url) from error
-        except OSError as error:
-            raise StoreGoneError(f"{path}: {error.strerror}; the store must lie where we may write") from error
-        yield
-
-
-def _wait(url: URL, deadline: float) -> None:
-    if time.monotonic() > deadline:
-        raise _busy(url)
-    time.sleep(_POLL_SECONDS)
-
-
-def _busy(url: URL) -> StoreBusyError:
-    return StoreBusyError(f"{mask(url)}: another process writes to the store; try again when it is done")

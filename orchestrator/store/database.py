@@ -15,14 +15,12 @@ from orchestrator.kit.retrying import Backoff, Patience
 from orchestrator.results.errors import NoResultsError
 from orchestrator.results.finished import finished_runs
 from orchestrator.results.provisional import attempts
-from orchestrator.store import migration, names, retention, suspects
+from orchestrator.store import deadlines, migration, names, retention, suspects
 from orchestrator.store.connection import (
     make_engine,
     mask,
     parse_url,
-    reading_at_once,
     translated,
-    writing_alone,
 )
 from orchestrator.store.documents import DamagedRunError, Pruned, StoredWorkload, StoreGoneError, TakenIn, TakenInAll
 from orchestrator.store.events.forgetting import forget_events
@@ -30,6 +28,7 @@ from orchestrator.store.events.reading import read_events
 from orchestrator.store.forgetting import forget, forget_results
 from orchestrator.store.lacking import lacking
 from orchestrator.store.scope import ScopeError, checked_owners, limit
+from orchestrator.store.sessions import reading_at_once, writing_alone
 from orchestrator.volume.layout import STORE
 
 if TYPE_CHECKING:
@@ -75,6 +74,8 @@ class StoreDatabase:
         """
         self._url = parse_url(url)
         self._engine = make_engine(self._url)
+        # Connections of their own, because they keep the limit that a server sets on their statements.
+        self._limited = self._engine if self._url.get_backend_name() == "sqlite" else make_engine(self._url)
         self._patience = patience
         self._distrusted: Sequence[Distrust] = ()
         self._owners: tuple[str, ...] | None = None
@@ -100,7 +101,8 @@ class StoreDatabase:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._engine.dispose()
+        for engine in (self._engine, self._limited):
+            engine.dispose()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.place!r})"
@@ -254,8 +256,8 @@ class StoreDatabase:
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with translated(self._url), reading_at_once(self._engine) as connection:
-            self._check(connection)
+        engine = self._limited if deadlines.is_set() else self._engine
+        with translated(self._url), reading_at_once(engine, self._check) as connection:
             if self._owners is not None:
                 limit(connection, self._owners)
             yield connection

@@ -28,6 +28,8 @@ _DEADLINE: ContextVar[float] = ContextVar("deadline", default=0.0)
 # Between two looks at the clock, instructions of SQLite's virtual machine: about a millisecond.
 _STEPS = 20_000
 _LEAST = 0.05
+# Where a connection's limit is kept; how many times what is left it is when it is set, and may be at most.
+_LIMIT, _TIGHT, _LOOSE = "seconds of a statement", 1.1, 1.25
 # A statement that ran too long: SQLite's words, the class of psycopg, the numbers of MariaDB and MySQL.
 _INTERRUPTED, _CANCELLED, _NUMBERS = "interrupted", "QueryCanceled", {1969, 3024, 1317}
 
@@ -58,37 +60,51 @@ def watch(engine: Engine) -> None:
     event.listen(engine, "before_cursor_execute", _before)
 
 
+def is_set() -> bool:
+    """Whether there is any in this context."""
+    return bool(_DEADLINE.get())
+
+
+def limit(connection: Connection) -> None:
+    """Have a server end statements of a connection that take longer than is left; for before its transaction begins.
+
+    The limit stays with the connection, which only questions with a deadline may use. It is set again only where it
+    would let a statement run for much longer than is left, or end it before: otherwise it would be a statement more
+    for every question.
+    """
+    if end := _DEADLINE.get():
+        left = max(_LEAST, end - time.monotonic())
+        if not left <= connection.info.get(_LIMIT, 0.0) <= _LOOSE * left:
+            _set_limit(connection, _TIGHT * left)
+
+
+def _set_limit(connection: Connection, seconds: float) -> None:
+    dialect = connection.dialect
+    if dialect.name == "sqlite":
+        return
+    if dialect.name == "postgresql":
+        name, value = "statement_timeout", f"{seconds * 1000:.0f}"
+    elif dialect.name == "mariadb" or getattr(dialect, "is_mariadb", False):
+        name, value = "max_statement_time", f"{seconds:.3f}"
+    else:
+        name, value = "max_execution_time", f"{seconds * 1000:.0f}"
+    connection.exec_driver_sql(f"SET SESSION {name} = {value}")
+    connection.commit()
+    connection.info[_LIMIT] = seconds
+
+
 @contextmanager
-def held(connection: Connection) -> Iterator[None]:
-    """Have the database end statements of a transaction that has begun when the deadline passes, if there is one."""
-    if not (end := _DEADLINE.get()):
+def watching(connection: Connection) -> Iterator[None]:
+    """The same of SQLite, which runs in this process: its statements look at the clock while they run."""
+    if connection.dialect.name != "sqlite" or not (end := _DEADLINE.get()):
         yield
         return
-    left = max(_LEAST, end - time.monotonic())
-    match connection.dialect.name:
-        case "sqlite":
-            driver: Any = connection.connection.driver_connection
-            driver.set_progress_handler(lambda: int(time.monotonic() > end), _STEPS)
-            try:
-                yield
-            finally:
-                driver.set_progress_handler(None, 0)
-        case "postgresql":
-            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {round(left * 1000)}")
-            yield
-        case name:
-            is_mariadb = name == "mariadb" or getattr(connection.dialect, "is_mariadb", False)
-            limit = ("max_statement_time", f"{left:.3f}") if is_mariadb else ("max_execution_time", round(left * 1000))
-            connection.exec_driver_sql(f"SET SESSION {limit[0]} = {limit[1]}")
-            try:
-                yield
-            finally:
-                if not connection.invalidated:
-                    token = _DEADLINE.set(0.0)
-                    try:
-                        connection.exec_driver_sql(f"SET SESSION {limit[0]} = 0")
-                    finally:
-                        _DEADLINE.reset(token)
+    driver: Any = connection.connection.driver_connection
+    driver.set_progress_handler(lambda: int(time.monotonic() > end), _STEPS)
+    try:
+        yield
+    finally:
+        driver.set_progress_handler(None, 0)
 
 
 def was_too_slow(error: DBAPIError) -> bool:

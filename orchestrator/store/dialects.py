@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import ARRAY, ColumnDefault, String, Text, bindparam, cast, func, select, tuple_
+from sqlalchemy.types import NullType
 
 # ruff: noqa: PLC0415 - a database's own statements are imported where it is used: PostgreSQL's alone take 50 ms
 
@@ -90,7 +91,7 @@ def rows_by_pairs(
         if connection.dialect.name == "sqlite":
             given = {_MANY: msgspec.json.encode(some).decode()}
         elif connection.dialect.name == "postgresql":
-            given = {_MANY: [first for first, _ in some], _ALSO: [second for _, second in some]}
+            given = {_MANY: _spell([first for first, _ in some]), _ALSO: _spell([second for _, second in some])}
         for rows in connection.execute(statement, given).partitions(BATCH):
             yield from rows
 
@@ -102,9 +103,7 @@ def _of_pairs(query: Any, columns: tuple[ColumnElement[Any], ColumnElement[Any]]
         pair = func.json_each(bindparam(_MANY)).table_valued("value")
         return query.where(both.in_(select(*(func.json_extract(pair.c.value, f"$[{place}]") for place in (0, 1)))))
     if dialect == "postgresql":
-        arrays = (
-            bindparam(name, type_=ARRAY(column.type)) for name, column in zip((_MANY, _ALSO), columns, strict=True)
-        )
+        arrays = (_given(name, column) for name, column in zip((_MANY, _ALSO), columns, strict=True))
         pair = func.unnest(*arrays).table_valued("first", "second").render_derived()
         return query.where(both.in_(select(pair.c.first, pair.c.second)))
     return query.where(both.in_(bindparam(_MANY, expanding=True)))
@@ -112,6 +111,8 @@ def _of_pairs(query: Any, columns: tuple[ColumnElement[Any], ColumnElement[Any]]
 
 def _many(connection: Connection, values: Sequence[Any]) -> Any:
     """Many values as the parameter of `_is_any`."""
+    if connection.dialect.name == "postgresql":
+        return _spell(values)
     return msgspec.json.encode(values).decode() if connection.dialect.name == "sqlite" else list(values)
 
 
@@ -128,8 +129,16 @@ def _is_any(column: ColumnElement[Any], dialect: str, name: str, **parameter: An
         return column.in_(select(given.c.value))
     if dialect != "postgresql":
         return column.in_(bindparam(name, expanding=True, **parameter))
-    # Not spelt like `_array`: what a scan of the whole table compares each row with would be read out of it each time.
-    return column == func.any(bindparam(name, type_=ARRAY(_plain(column.type)), **parameter))
+    return column == func.any(_given(name, column, **parameter))
+
+
+def _given(name: str, column: ColumnElement[Any], **parameter: Any) -> ColumnElement[Any]:
+    """A parameter of PostgreSQL that is an array of a column's type; its value is text, as `_spell` has it.
+
+    Without a type of its own it is an array to the server from the beginning. Spelt like `_array`, a scan of a whole
+    table would make an array of that text for each row.
+    """
+    return cast(bindparam(name, type_=NullType(), **parameter), ARRAY(_plain(column.type)))
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

@@ -6,9 +6,10 @@ ended, and from what each of its scans looks for.
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import bindparam, select
@@ -16,6 +17,7 @@ from sqlalchemy import bindparam, select
 from orchestrator.model import MergedFinding, Outcome
 from orchestrator.model.documents import spell_time
 from orchestrator.model.finding import OWN_KIND
+from orchestrator.results.overview import RunSummary
 from orchestrator.store.dialects import rows_by
 from orchestrator.store.extent import read_extent
 from orchestrator.store.schema import cells, runs, states
@@ -23,21 +25,51 @@ from orchestrator.store.schema import cells, runs, states
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
-_KINDS = select(runs.c.id, runs.c.run, runs.c.looks_for, runs.c.extent).where(runs.c.looks_for.is_not(None))
-_ENDED = (
+_KINDS = select(runs.c.id, runs.c.run, runs.c.looks_for, runs.c.extent, runs.c.summary).where(
+    runs.c.looks_for.is_not(None)
+)
+_ENDINGS = (
     select(states.c.target_id, cells.c.run_id, states.c.scan, cells.c.outcome, cells.c.standing)
     .join(cells, cells.c.state_id == states.c.id)
-    .where(
-        states.c.scan.in_(bindparam("scans", expanding=True)),
-        # The sum keeps planners from reading all cells of the runs.
-        (cells.c.run_id + 0).in_(bindparam("of_runs", expanding=True)),
-    )
+    .where(states.c.scan.in_(bindparam("scans", expanding=True)))
 )
+# The sum keeps planners from reading all cells of the runs.
+_ENDED = _ENDINGS.where((cells.c.run_id + 0).in_(bindparam("of_runs", expanding=True)))
 _NOT_HELD = _ENDED.where(cells.c.outcome != Outcome.OK.value, cells.c.standing == "")
+# The same of all targets of the runs, by the index of cells that did not end ok.
+_NONE_HELD = _ENDINGS.where(
+    cells.c.outcome.in_([outcome.value for outcome in Outcome if outcome is not Outcome.OK]), cells.c.standing == ""
+)
 #: Fields that say it; empty in facts.
 FIELDS = ("not_found_by", "not_scanned_by")
+
+
+class _RunTold(NamedTuple):
+    """What a run says of its scans.
+
+    Attributes:
+        id: its number.
+        kinds: by kind of finding, the scans that look for it.
+        whole: the scans that it has of every target.
+        not_ok: how many of its cells did not end ok, at most.
+    """
+
+    id: int
+    kinds: dict[str, list[str]]
+    whole: set[str]
+    not_ok: float
+
+    @classmethod
+    def of(cls, row: Row[*tuple[Any, ...]]) -> _RunTold:
+        """As `_KINDS` reads it."""
+        kinds = msgspec.json.decode(row.looks_for, type=dict[str, list[str]])
+        whole = read_extent(row.extent).whole_scans if row.extent is not None else set()
+        if row.summary is None:  # nobody counted them
+            return cls(row.id, kinds, whole, math.inf)
+        counts = msgspec.json.decode(row.summary, type=RunSummary).cells
+        return cls(row.id, kinds, whole, sum(counts.values()) - counts.get(Outcome.OK, 0))
 
 
 def together(newest: MergedFinding, scans: Iterable[str], since: int) -> MergedFinding:
@@ -69,36 +101,55 @@ def completed(connection: Connection, found: Sequence[tuple[int, str, MergedFind
     Returns:
         In the order given; what an earlier version wrote down stays where nothing else is known.
     """
-    numbers: dict[int, str] = {}
-    whole: dict[str, set[str]] = {}
-    kinds: dict[str, dict[str, list[str]]] = {}
-    for row in rows_by(connection, runs.c.run, {run for _, run, _ in found}, _KINDS):
-        numbers[row.id] = row.run
-        kinds[row.run] = msgspec.json.decode(row.looks_for, type=dict[str, list[str]])
-        whole[row.run] = read_extent(row.extent).whole_scans if row.extent is not None else set()
+    runs_told = {
+        row.run: _RunTold.of(row) for row in rows_by(connection, runs.c.run, {run for _, run, _ in found}, _KINDS)
+    }
+    others_of = [_others(finding, runs_told[run].kinds if run in runs_told else None) for _, run, finding in found]
+    wanted: dict[str, set[str]] = {}
     places: dict[tuple[int, str], None] = {}
-    scans: dict[str, set[str]] = {}
-    others_of = [_others(finding, kinds.get(run)) for _, run, finding in found]
     for (target, run, _), others in zip(found, others_of, strict=True):
         if others:
             places[target, run] = None
-            scans.setdefault(run, set()).update(others)
-    ended: dict[tuple[int, str], dict[str, bool]] = {}
-    query = _ENDED
-    if all(scans[run] <= whole.get(run, set()) for run in scans):
-        # The runs have all these of every target: only the few are read that tell nothing.
-        query = _NOT_HELD
-        ended = {(target, run): dict.fromkeys(scans[run], True) for target, run in places}
-    asked: dict[str, Any] = {"of_runs": list(numbers), "scans": sorted(set().union(*scans.values()))}
-    for target, number, scan, outcome, standing in rows_by(
-        connection, states.c.target_id, {target for target, _ in places}, query, **asked
-    ):
-        holds = outcome == Outcome.OK or standing != ""
-        ended.setdefault((target, numbers[number]), {})[scan] = holds
+            wanted.setdefault(run, set()).update(others)
+    ended = _ended(connection, {run: runs_told[run] for run in wanted}, wanted, places)
     return [
-        _completed(finding, others if run in kinds else None, ended.get((target, run), {}))
+        _completed(finding, others if run in runs_told else None, ended.get((target, run), {}))
         for (target, run, finding), others in zip(found, others_of, strict=True)
     ]
+
+
+def _ended(
+    connection: Connection,
+    told: Mapping[str, _RunTold],
+    wanted: Mapping[str, set[str]],
+    places: Iterable[tuple[int, str]],
+) -> dict[tuple[int, str], dict[str, bool]]:
+    """Whether cells hold a result: by target and run, and by scan.
+
+    Args:
+        connection: to read by.
+        told: the runs.
+        wanted: scans of each.
+        places: targets and runs.
+    """
+    ended: dict[tuple[int, str], dict[str, bool]] = {place: {} for place in places}
+    named = {of.id: run for run, of in told.items()}
+    scans, targets = sorted(set().union(*wanted.values())), {target for target, _ in ended}
+    asked: dict[str, Any] = {"of_runs": list(named), "scans": scans}
+    if all(wanted[run] <= of.whole for run, of in told.items()):
+        # The runs have all these of every target: only the few are read that tell nothing.
+        ended = {(target, run): dict.fromkeys(wanted[run], True) for target, run in ended}
+        few = sum(of.not_ok for of in told.values())
+        if few <= len(targets) * len(scans):
+            rows = rows_by(connection, cells.c.run_id, named if few else (), _NONE_HELD, scans=scans)
+        else:
+            rows = rows_by(connection, states.c.target_id, targets, _NOT_HELD, **asked)
+    else:
+        rows = rows_by(connection, states.c.target_id, targets, _ENDED, **asked)
+    for target, number, scan, outcome, standing in rows:
+        if (place := (target, named[number])) in ended:
+            ended[place][scan] = outcome == Outcome.OK or standing != ""
+    return ended
 
 
 def _completed(finding: MergedFinding, others: Sequence[str] | None, ended: Mapping[str, bool]) -> MergedFinding:

@@ -124,7 +124,6 @@ class StoreReader:
         runs: every run that is in the store, in the order in which they ended.
         said: what facts say.
         distrusted: which scanners are not believed.
-        times: when the cells of each run ended.
         merged: whether every run is kept by this version, so that equal identities of facts are equal keys.
     """
 
@@ -134,13 +133,18 @@ class StoreReader:
         self.distrusted = distrusted
         found = connection.execute(_RUNS).all()
         self._runs = {row.id: row.run for row in found}
-        self.times = RunTimes(found)
+        self._found = found
         self.merged = all(row.form == MERGED for row in found)
         whole = [row for row in found if row.ledger_digest]
         places = [RunPlace(row.id, (row.finished_at, row.run), bool(row.partial), row.names_digest) for row in whole]
         self.runs = tuple(sorted(places, key=lambda place: place.order))
         self._cells = TagCells(connection, {place.id: place.order for place in self.runs}, distrusted)
         self._tags: dict[int, array[int]] = {}
+
+    @cached_property
+    def times(self) -> RunTimes:
+        """When the cells of each run ended."""
+        return RunTimes(self._found)
 
     @cached_property
     def _history(self) -> History:

@@ -5,10 +5,14 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import text
 
 from orchestrator.queries import Store
-from orchestrator.store import StoreGoneError, writing
+from orchestrator.store import StoreGoneError, deadlines, writing
 from orchestrator.store import cells as cells_module
+from orchestrator.store.cell_queue.store import QueueStore
+from orchestrator.store.deadlines import within
+from orchestrator.store.documents import StoreSlowError
 from orchestrator.store.migration import newest_revision
 from tests.store_servers import *  # noqa: F403
 from tests.store_suite import *  # noqa: F403
@@ -68,6 +72,34 @@ def test_killed_in_a_transaction_and_back_while_we_wait(server, url, volume, kil
     with Store(undisturbed) as store:
         store.take_in_all(volume)
     assert rows_of(url) == rows_of(undisturbed)
+
+
+def test_connections_that_the_server_ended_are_replaced(server, url, volume):
+    _write_runs(volume)
+    with Store(url, patience=0) as store, Store(url) as asked, QueueStore(url) as queue:
+        store.take_in_all(volume)
+        asked.check()
+        queue.drop("nobody")
+        server.kill()
+        server.start()
+        assert asked.versions()
+        assert store.take_in_all(volume).known == 2
+        assert queue.drop("nobody") == 0
+
+
+def test_a_server_ends_a_question_that_takes_too_long(url):
+    with Store(url) as store:
+        store.migrate()
+        sleep = "SELECT pg_sleep(60)" if url.startswith("postgres") else "SELECT SLEEP(60) FROM alembic_version"
+        with pytest.raises(StoreSlowError), within(0.3), store._reading() as connection:
+            connection.execute(text(sleep))
+        # What has no deadline may last as long as it likes.
+        with store._reading() as connection:
+            assert connection.scalar(text(sleep.replace("60", "1"))) in {0, ""}
+        with within(20), store._reading() as connection:
+            assert 20 <= connection.info[deadlines._LIMIT] <= 25
+        with within(19), store._reading() as connection:
+            assert 20 <= connection.info[deadlines._LIMIT] <= 25
 
 
 def test_replicas_that_migrate_at_once(url):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 NEVER: Order = (-1, "")
 # Runs that are read first, or one where that held everything; most often they say all there is to say.
 _NEWEST = 2
+# Runs of few names that are read at once: as many as were put, one by one, since everything was scanned.
+_AT_ONCE = 200
 # How many times as many runs are read next where the last ones had none of some names.
 _FURTHER = 8
 
@@ -89,7 +91,7 @@ class NamesAt:
 
     def _read(self, wanted: Collection[int] | None, scans: Collection[str] | None) -> None:
         waiting = list(self.runs)
-        count = 1 if waiting and not waiting[-1].partial else _NEWEST
+        count = self._first_count(few=wanted is not None)
         while waiting and (wanted is None or wanted):
             nothing = True
             for cell in self._past.cells(waiting[-count:], wanted, scans):
@@ -101,6 +103,13 @@ class NamesAt:
             elif waiting:
                 count *= 2
                 wanted = self._unsettled(wanted, scans)
+
+    def _first_count(self, *, few: bool) -> int:
+        """How many of the newest runs are read first; of few names, down to a whole one, which most often has them."""
+        since_whole = next((count for count, run in enumerate(reversed(self.runs), 1) if not run.partial), 0)
+        if since_whole == 1 or (few and since_whole <= _AT_ONCE):
+            return since_whole
+        return _NEWEST
 
     def _unsettled(self, wanted: Collection[int] | None, some: Collection[str] | None) -> set[int]:
         """The names of which runs before those that were read may say more."""
