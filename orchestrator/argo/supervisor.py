@@ -69,7 +69,7 @@ say() {{ echo "$*" > "$out/.new" && "$b" mv "$out/.new" "$out/{STATE}"; }}
 
 end() {{ # everything else here is killed with it
   trap '' TERM
-  [ "$ending" ] || {{ ending=yes started=; sweep; wait $listener; }}
+  [ "$ending" ] || {{ ending=yes started=; sweep; [ ! "$listener" ] || wait $listener; }}
   say "$*"
   kill -9 -1
   exit 0

@@ -68,6 +68,25 @@ def test_a_cell_sees_nothing_of_the_one_before(tmp_path):
     assert not list(place.volume.run("r1").glob("*/*/image.tar"))
 
 
+def test_databases_are_made_and_layers_are_read_in_the_scanner_s_container(tmp_path):
+    place = BesidePlace(tmp_path, images=2, scans={"first": ":"})
+    script = 'cat "$3/made" && ls -R "$2" && ! touch "$3/more" "$2/more" 2> /dev/null && printf %s "$4" > "$1"'
+    command = ["/bin/sh", "-c", script, "scan", "{report}", "{layers}", "{database}", REPORT.decode()]
+    refresh = ["/bin/sh", "-c", "date +%s%N > {database}/made && ! ls /volume 2> /dev/null"]
+    # Its parameter has no meaning for this command.
+    QueuePlace.write_template(place, "first", ":", command=command, parameters={}, database={"refresh": refresh})
+    engine = place.engine()
+    engine.submit(place.plan())
+    with container(place) as beside:
+        work_off(place, beside)
+        assert list((beside.folder / "layers").iterdir()) == []
+        assert list((beside.folder / "scanner" / "made").iterdir()) == []
+    ledger = engine.fetch("r1")
+    assert {(row.outcome, row.reason) for row in ledger.rows} == {(Outcome.OK, "")}
+    [version] = {row.database_version for row in ledger.rows}
+    assert (place.volume.databases("first") / version / "made").read_text().strip().isdecimal()
+
+
 def test_a_server_is_started_once_and_one_that_does_not_come_up_is_done_without(tmp_path):
     place = BesidePlace(tmp_path, images=3, scans={"first": ":"})
     asks = "grep -q hello {server}/up && echo asked >> {server}/up"

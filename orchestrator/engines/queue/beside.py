@@ -24,6 +24,7 @@ from orchestrator.argo.beside import (
 )
 from orchestrator.argo.supervisor import FILES, LOG, command_words
 from orchestrator.catalog.placeholders import fill_words
+from orchestrator.engines.local.containers import give_away
 from orchestrator.engines.local.launch import Launcher
 from orchestrator.engines.local.output import whole_lines
 from orchestrator.engines.local.process import Ended, Job, judge, size_of, too_large
@@ -189,6 +190,7 @@ class BesideLauncher(Launcher):
                     making = self._neighbour.own / MADE / _DATABASE
                     making.mkdir()
                     put_on_volume(place.path, making, scan.name, most=0)  # what its command continues
+                    give_away(making, whole=True)
                 elif place.path == self.layers:
                     where[place.name] = f"{LAYERS_AT}/{_FILES}"
                 elif place.read_only and place.path.is_relative_to(databases):
