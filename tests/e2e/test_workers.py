@@ -1,7 +1,10 @@
 """Workers as pods: a run in which one is killed and all are scaled in, each in the middle of a cell."""
 
 import json
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +13,7 @@ from orchestrator.model import Outcome
 from tests.cluster.state import NODE_IP
 from tests.e2e import quick
 from tests.e2e.site import Site, await_, make_site, run
-from tests.tools.postgres import start_postgres
+from tests.tools.postgres import Postgres, start_postgres
 from tests.tools.upstream import Upstream
 
 IMAGES = ("worked-a", "worked-b", "worked-c", "worked-d", "worked-e")
@@ -32,21 +35,13 @@ while not os.path.exists("{beside.DATABASES_AT}/go"):
 def site(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     quick.push(upstream, *IMAGES)
     with start_postgres(NODE_IP) as database:
-        private = {"private": [f"{NODE_IP}/32"], "ports": [database.port]}
-        workers = {"scans": ["slow"], "replicas": 2}
-        settings = {
-            "engine": "queue",
-            "queue": {"lease": "10s"},
-            "argo": {"scheduler": {"storeSecret": "store"}, "network": private, "workers": workers},
-        }
+        settings = settings_with(database, scans=["slow"], replicas=2)
         csv = "\n".join(["image,scans", *(f"{name}:1,slow" for name in IMAGES), ""])
         scans = {"slow": quick.scan("slow", PROGRAM)}
         with make_site(
             tmp_path_factory.mktemp("workers"), "e2e-workers", upstream, csv=csv, templates=scans, settings=settings
         ) as found:
-            found.kubectl("create", "secret", "generic", "store", f"--from-literal=url={database.create('queue')}")
-            rendered = found.scanmatrix("install", "--workers")
-            run("kubectl", "apply", "--server-side", "-f", "-", stdin=rendered)
+            install(found, database)
             yield found
 
 
@@ -65,6 +60,19 @@ def at_work(site: Site) -> list[str]:
     """The pods that have a cell just now."""
     present = set(site.kubectl("get", "pods", "-l", SELECTOR, "-o", "jsonpath={.items[*].metadata.name}").split())
     return sorted(present & {path.parent.name for path in (site.storage / "workers").glob("*/image.tar")})
+
+
+def settings_with(database: Postgres, **workers: object) -> dict[str, object]:
+    """A configuration whose workers have their store in a database of this machine."""
+    private = {"private": [f"{NODE_IP}/32"], "ports": [database.port]}
+    argo = {"scheduler": {"storeSecret": "store"}, "network": private, "workers": workers}
+    return {"engine": "queue", "queue": {"lease": "10s"}, "argo": argo}
+
+
+def install(site: Site, database: Postgres) -> None:
+    """Give workers their Secret, and install them."""
+    site.kubectl("create", "secret", "generic", "store", f"--from-literal=url={database.create('queue')}")
+    run("kubectl", "apply", "--server-side", "-f", "-", stdin=site.scanmatrix("install", "--workers"))
 
 
 def named(site: Site, path: str) -> list[str]:
@@ -91,3 +99,38 @@ def test_one_is_killed_and_all_are_scaled_in_at_work_and_each_cell_ends_once(sit
     assert [(row.outcome, row.reason) for row in ledger.rows] == [(Outcome.OK, "")] * len(IMAGES)
     assert sorted(row.references[0].rpartition("/")[2] for row in ledger.rows) == [f"{name}:1" for name in IMAGES]
     assert max(row.attempts for row in ledger.rows) == 2  # the one whose worker was killed
+
+
+@pytest.mark.campaign
+def test_cells_that_do_nothing_by_workers_and_by_pods_for_images(upstream: Upstream, tmp_path: Path):
+    """25 images and four scans, by one worker a scan, and then as Workflow in `layout: image`."""
+    images, names = [f"many-{number}" for number in range(25)], [f"nothing-{number}" for number in range(4)]
+    quick.push(upstream, *images)
+    report = json.dumps({"format": "scanmatrix/1", "scanner": {"name": "quick"}, "findings": []})
+    command = ["/bin/sh", "-c", 'printf %s "$0" > "$1"', report, "{report}", "{tarball}"]
+    scans = {name: quick.scan(name, command=command) for name in names}
+    csv = "\n".join(["image,scans", *(f"{image}:1,{';'.join(names)}" for image in images), ""])
+    with start_postgres(NODE_IP) as database:
+        more = {"layout": "image", "limits": {"imagesInFlight": 12, "cellsInFlight": 48}}
+        settings = settings_with(database, scans=names, replicas=1) | more
+        with make_site(tmp_path, "e2e-many", upstream, csv=csv, templates=scans, settings=settings) as site:
+            install(site, database)
+            for name in names:
+                site.kubectl("rollout", "status", f"deployment/scanmatrix-worker-{name}", "--timeout=300s")
+            began = time.monotonic()
+            start_run(site, "by-workers")
+            await_((site.volume.results("by-workers") / "summary.md").exists, 600, "the end of the run")
+            queued = time.monotonic() - began
+            for name in names:
+                site.kubectl("scale", f"deployment/scanmatrix-worker-{name}", "--replicas=0")
+            await_(lambda: not named(site, "name"), 120, "all workers to go")
+            began = time.monotonic()
+            ended = site.submit()
+            site.wait(ended, seconds=900)
+            pods = time.monotonic() - began
+            for found in (site.ledger("by-workers"), site.ledger(ended)):
+                assert [row.reason for row in found.rows] == [""] * 100
+            rows = site.ledger("by-workers").rows
+            first, last = min(row.started for row in rows), max(row.finished for row in rows)
+            said = f"{queued:.0f} s by four workers ({first} to {last}), {pods:.0f} s in layout: image"
+            sys.stdout.write(f"\n100 cells: {said}\n")

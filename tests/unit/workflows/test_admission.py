@@ -10,6 +10,7 @@ import yaml
 from orchestrator.admission.fields import risky_fields
 from orchestrator.api import install as install_api
 from orchestrator.config.loading import Config, load_config
+from orchestrator.config.workers import WorkerPods
 from orchestrator.errors import UsageError
 from orchestrator.workflows.install import InstallPart, Overlay, files, objects, parts
 from orchestrator.workflows.install.admission import admission, own_pods
@@ -92,9 +93,11 @@ def test_nothing_of_the_installation_is_forbidden_or_has_an_account_that_is_not_
     config: Config, layout: str
 ) -> None:
     """Or it could not run with the rules that it makes."""
-    chosen = config.model_copy(update={"layout": layout})
+    working = config.argo.model_copy(update={"workers": WorkerPods(scans=("general",))})
+    chosen = config.model_copy(update={"layout": layout, "argo": working})
+    optional = [InstallPart.SERVICE, InstallPart.WORKERS]
     made = objects(chosen, Overlay.SINGLE_NODE, contents={"scanmatrix.yaml": "x"})
-    made += [one for group in parts(chosen, [InstallPart.SERVICE], contents={}).values() for one in group]
+    made += [one for group in parts(chosen, optional, contents={}).values() for one in group]
     own = own_pods(chosen)
     seen = 0
     for one in made:

@@ -44,6 +44,8 @@ def test_by_default_it_is_reached_from_its_own_namespace_with_tokens_of_a_secret
     assert volumes["tokens"]["secret"]["secretName"] == "scanmatrix-tokens"
     assert variables(found)["SCANMATRIX_AUTH__TOKENS"] == "/tokens/tokens.json"
     assert variables(found)["SCANMATRIX_ENGINE"] == "argo"
+    assert variables(config(tmp_path, "engine: queue\n"))["SCANMATRIX_ENGINE"] == "queue"
+    assert variables(config(tmp_path, "engine: local\n"))["SCANMATRIX_ENGINE"] == "argo"
     probes = {name: container(found)[name]["httpGet"]["path"] for name in ("livenessProbe", "readinessProbe")}
     assert probes == {"livenessProbe": "/healthz", "readinessProbe": "/readyz"}
 
