@@ -9,7 +9,8 @@ from hera.workflows import Container, RetryStrategy
 from hera.workflows import models as m
 
 from orchestrator.argo import names
-from orchestrator.argo.commands import Exit, KeepStep, StageStep
+from orchestrator.argo.agreed import Exit
+from orchestrator.argo.commands import KeepStep, StageStep
 from orchestrator.argo.names import Component, TemplateName
 from orchestrator.argo.parameters import Input, given
 from orchestrator.catalog.placeholders import fill_words

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from hera.workflows import Container, Task
 from hera.workflows import models as m
 
-from orchestrator.argo.commands import MADE, DatabaseStep, Phase
+from orchestrator.argo.agreed import MADE, Phase
+from orchestrator.argo.commands import DatabaseStep
 from orchestrator.argo.names import Component, TemplateName, database_template, load_template
 from orchestrator.argo.parameters import WORKFLOW_NAME, Output, contains, output
 from orchestrator.volume.layout import FETCHED, databases_path

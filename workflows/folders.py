@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from hera.workflows import models as m
 
 from orchestrator.argo import names
-from orchestrator.argo.commands import KEPT, MADE, SBOMS, SCANNED, TASK_FILES
+from orchestrator.argo.agreed import KEPT, MADE, SBOMS, SCANNED
+from orchestrator.argo.commands import TASK_FILES
 from orchestrator.volume import layout
 from orchestrator.workflows import disk
 from orchestrator.workflows.settings import (

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hera.workflows import DAG, Container, ContainerNode, ContainerSet, Resource, Script, Steps, Task
 
 from orchestrator.argo import names
-from orchestrator.argo.commands import Exit, PullStep
+from orchestrator.argo.agreed import Exit
+from orchestrator.argo.commands import PullStep
 from orchestrator.argo.names import Component, TemplateName
 from orchestrator.argo.parameters import Input, contains, given, set_name
 from orchestrator.model import TargetKind

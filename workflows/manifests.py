@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 import yaml
 
-from orchestrator.argo.commands import Only
+from orchestrator.argo.agreed import Only
 from orchestrator.argo.items import by_task, fit_for_cluster, make_items
 from orchestrator.argo.names import TemplateName, sboms_template
 from orchestrator.argo.packed import oversize, pack

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hera.workflows import DAG, Step, Steps, Task
 
-from orchestrator.argo.commands import Only
+from orchestrator.argo.agreed import Only
 from orchestrator.argo.names import TemplateName, image_template
 from orchestrator.argo.parameters import (
     SHARD_KEY,

@@ -25,7 +25,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.argo import commands, names
+from orchestrator.argo import agreed, names
 from orchestrator.kit.quantities import parse_size
 from orchestrator.workflows import disk
 
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from hera.workflows import models as m
 
 #: Argo's folder, the volume that it is, and where its own container has the mounts of `main`.
-EXECUTOR = str(commands.EXECUTOR)
+EXECUTOR = str(agreed.EXECUTOR)
 _VOLUME = "var-run-argo"
 _TEMPORARY = "tmp-dir-argo"
 _MIRROR = "/mainctrfs"
-_OF_CONTAINERS = commands.OF_CONTAINERS
+_OF_CONTAINERS = agreed.OF_CONTAINERS
 _MEBIBYTE = 1024**2
 _READ_ONLY = ("argoexec", "template", _OF_CONTAINERS)
 

@@ -11,8 +11,8 @@ from hera.workflows import UserContainer
 from hera.workflows import models as m
 
 from orchestrator.argo import names
+from orchestrator.argo.agreed import EXECUTOR, PROGRAM
 from orchestrator.argo.command_line import render
-from orchestrator.argo.commands import EXECUTOR, PROGRAM
 from orchestrator.argo.parameters import given
 from orchestrator.workflows import disk, folders
 from orchestrator.workflows.settings import (

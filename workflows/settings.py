@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchestrator.argo.commands import MOUNT
+from orchestrator.argo.agreed import MOUNT
 from orchestrator.errors import UsageError
 from orchestrator.volume import layout
 from orchestrator.workflows import disk

@@ -12,8 +12,9 @@ from hera.workflows import Container, Resource, Script
 from hera.workflows import models as m
 
 from orchestrator.argo import names as labels
+from orchestrator.argo.agreed import Only
 from orchestrator.argo.binding import scan_digests
-from orchestrator.argo.commands import AggregateStep, EvictStep, LeftStep, Only, PlanStep, ReplaceStep, ResultsStep
+from orchestrator.argo.commands import AggregateStep, EvictStep, LeftStep, PlanStep, ReplaceStep, ResultsStep
 from orchestrator.argo.names import INIT, Component, TemplateName
 from orchestrator.argo.parameters import (
     WORKFLOW_NAME,

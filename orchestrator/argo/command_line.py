@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.argo.agreed import PROGRAM
 from orchestrator.argo.arguments import Argument, Form, Step
-from orchestrator.argo.commands import PROGRAM, STEPS, AnyStep
+from orchestrator.argo.commands import STEPS, AnyStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from orchestrator.argo.commands import Only
+from orchestrator.argo.agreed import Only
 from orchestrator.argo.parameters import Parameter
 from orchestrator.cluster.objects import Node
 from orchestrator.errors import PermanentError

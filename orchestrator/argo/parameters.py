@@ -17,7 +17,7 @@ class Parameter(StrEnum):
         PLAN: the packed plan; empty to plan in the cluster, or when the volume has it.
         RUN: id of the run; empty for the Workflow's own name.
         SHARD: number of the shard that the Workflow is; empty for the whole run.
-        ONLY: an `orchestrator.argo.commands.Only`.
+        ONLY: an `orchestrator.argo.agreed.Only`.
         CONFIG_GIT: repository that holds the configuration; empty for the ConfigMap.
         CONFIG_REF: branch, tag or commit of it.
         CONFIG_PATH: file of the configuration.

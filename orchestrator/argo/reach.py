@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from orchestrator.argo.commands import MOUNT
+from orchestrator.argo.agreed import MOUNT
 from orchestrator.errors import UsageError
 from orchestrator.kit.hosts import is_loopback
 from orchestrator.model import Decision

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.argo.agreed import Exit
 from orchestrator.argo.attempts import AttemptKind, attempt_of
-from orchestrator.argo.commands import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

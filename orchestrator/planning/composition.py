@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from orchestrator.argo.commands import MOUNT
+from orchestrator.argo.agreed import MOUNT
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.inventory import collect
 from orchestrator.planning.attached import open_attached

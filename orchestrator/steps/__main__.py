@@ -9,8 +9,8 @@ import gc
 import sys
 from typing import TYPE_CHECKING
 
+from orchestrator.argo.agreed import PROGRAM
 from orchestrator.argo.command_line import parse
-from orchestrator.argo.commands import PROGRAM
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import guarded
 from orchestrator.kit.logs import write_to_stderr

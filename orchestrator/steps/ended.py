@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from orchestrator.analysis.policy import verdict_lines
-from orchestrator.argo.commands import Exit
+from orchestrator.argo.agreed import Exit
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import guarded
 from orchestrator.model import Outcome

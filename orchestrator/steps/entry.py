@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
+from orchestrator.argo.agreed import Exit
 from orchestrator.argo.commands import (
     MOST_DROPS,
     AggregateStep,
@@ -16,7 +17,6 @@ from orchestrator.argo.commands import (
     DatabaseStep,
     DropStep,
     EvictStep,
-    Exit,
     FilesStep,
     KeepSbomsStep,
     KeepStep,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from orchestrator.argo.commands import Only
+from orchestrator.argo.agreed import Only
 from orchestrator.argo.items import by_task, make_items
 from orchestrator.argo.names import CONFIG_MAP, sboms_template, shard_number
 from orchestrator.argo.packed import unpack

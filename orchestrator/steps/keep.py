@@ -25,7 +25,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from orchestrator.argo.commands import OF_CONTAINERS
+from orchestrator.argo.agreed import OF_CONTAINERS
 from orchestrator.errors import ScanmatrixError, TemporaryError, UsageError
 from orchestrator.kit.copying import copy_at_most
 from orchestrator.volume.layout import TIMED_OUT, atomic_file, write_atomic

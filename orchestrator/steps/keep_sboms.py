@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from orchestrator.argo.commands import OF_CONTAINERS
+from orchestrator.argo.agreed import OF_CONTAINERS
 from orchestrator.argo.ends import End, said_of
 from orchestrator.argo.names import MAIN
 from orchestrator.argo.sbom_loop import BEGUN, CELLS, EXIT, LEFT, LOG, LOG_BYTES, cell_name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from orchestrator.argo.commands import Phase
+from orchestrator.argo.agreed import Phase
 from orchestrator.argo.parameters import Output
 from orchestrator.kit.removal import remove_quietly
 from orchestrator.steps import fetching, refresh

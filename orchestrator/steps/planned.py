@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.argo.agreed import Exit
 from orchestrator.argo.binding import check_scans
-from orchestrator.argo.commands import Exit
 from orchestrator.argo.parameters import between_commas
 from orchestrator.steps.asking import cluster_here, who_knows
 from orchestrator.steps.ending import free_left

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from orchestrator.argo.commands import COMPLAINT
+from orchestrator.argo.agreed import COMPLAINT
 from orchestrator.kit.text import visible_message
 
 

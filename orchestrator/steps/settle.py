@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from orchestrator.argo.commands import COMPLAINT
+from orchestrator.argo.agreed import COMPLAINT
 from orchestrator.argo.fates import Fate, Fates, Surroundings
 from orchestrator.argo.names import ARGO_NODE_ID, ARGO_WORKFLOW, of_run, shard_number
 from orchestrator.argo.nodes import nodes

@@ -11,7 +11,7 @@ from unittest.mock import ANY
 import pytest
 from msgspec.structs import replace
 
-from orchestrator.argo.commands import Exit
+from orchestrator.argo.agreed import Exit
 from orchestrator.config.loading import default_config
 from orchestrator.databases.download import Web
 from orchestrator.databases.interface import FetchLimit, Order

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from orchestrator.argo import names
+from orchestrator.argo.agreed import PROGRAM
 from orchestrator.argo.command_line import render
-from orchestrator.argo.commands import PROGRAM, DropStep
+from orchestrator.argo.commands import DropStep
 from orchestrator.config.cache import CACHE_PORT, service_name
 from orchestrator.workflows import disk
 from orchestrator.workflows.install.images import own_images

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.api.doctor.diagnosis import CheckState
 from orchestrator.api.doctor.probes import Probe, Seen
-from orchestrator.argo.commands import PROGRAM
+from orchestrator.argo.agreed import PROGRAM
 from orchestrator.engines.local.containers import WORK
 from orchestrator.engines.local.launch import Binding, Launcher
 from orchestrator.engines.local.process import Job

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from orchestrator.argo.commands import COMPLAINT
+from orchestrator.argo.agreed import COMPLAINT
 from orchestrator.argo.log_archive import ResultsCutOffError, unpack
 from orchestrator.argo.names import ARGO_WORKFLOW, MAIN, SCAN, STAGE, TARGET, of_run
 from orchestrator.engines.argo.runs import RunUnknownError

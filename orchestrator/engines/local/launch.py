@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from orchestrator.argo.commands import PROGRAM
+from orchestrator.argo.agreed import PROGRAM
 from orchestrator.catalog.placeholders import fill_words
 from orchestrator.engines.local.confine import Confinement
 from orchestrator.engines.local.containers import ImageUnavailable, Mount, Runtime, find_runtime, give_away, new_name

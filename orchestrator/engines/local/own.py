@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from orchestrator.argo.agreed import PROGRAM, Exit
 from orchestrator.argo.command_line import parse
-from orchestrator.argo.commands import PROGRAM, CheckStep, Exit
+from orchestrator.argo.commands import CheckStep
 from orchestrator.engines.local.process import Ended, Job
 from orchestrator.errors import PermanentError, ScanmatrixError
 from orchestrator.kit.guarding import in_words

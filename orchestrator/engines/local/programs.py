@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.argo.commands import PROGRAM
+from orchestrator.argo.agreed import PROGRAM
 from orchestrator.errors import PermanentError
 from orchestrator.model import Scan
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from orchestrator.argo.commands import Exit
+from orchestrator.argo.agreed import Exit
 from orchestrator.engines.local import own
 from orchestrator.engines.local.own import ISOLATION, run_here
 from orchestrator.engines.local.process import Ended, Job

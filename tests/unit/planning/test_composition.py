@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.argo.commands import MOUNT
+from orchestrator.argo.agreed import MOUNT
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.config.loading import Config, load_config
 from orchestrator.inventory import collect

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.argo.agreed import PROGRAM
 from orchestrator.argo.command_line import render
-from orchestrator.argo.commands import PROGRAM, KeepStep
+from orchestrator.argo.commands import KeepStep
 from orchestrator.errors import UsageError
 from orchestrator.findings.interface import ReportError
 from orchestrator.findings.reading import read_report

@@ -6,7 +6,7 @@ from unittest.mock import patch
 import msgspec
 import pytest
 
-from orchestrator.argo.commands import Exit
+from orchestrator.argo.agreed import Exit
 from orchestrator.argo.packed import pack
 from orchestrator.model import Limits, Outcome
 from orchestrator.planning.batches import split

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from orchestrator.argo.commands import KeepSbomsStep, LeftStep, Only
+from orchestrator.argo.agreed import Only
+from orchestrator.argo.commands import KeepSbomsStep, LeftStep
 from orchestrator.argo.sbom_batches import MOST_CELLS, find_sbom_batch, sbom_batches
 from orchestrator.argo.sbom_loop import BEGUN, CELLS, EXIT, LEFT, LOG, PROGRAM_NAME, loop
 from orchestrator.errors import PermanentError, UsageError

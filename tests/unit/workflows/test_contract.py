@@ -13,10 +13,11 @@ import yaml
 from typer.main import get_command
 
 from orchestrator.argo import names, parameters
+from orchestrator.argo.agreed import PROGRAM, Phase
 from orchestrator.argo.arguments import Form, Step
 from orchestrator.argo.attempts import AttemptKind, attempt_of
 from orchestrator.argo.command_line import parse, render
-from orchestrator.argo.commands import PROGRAM, STEPS, CheckStep, DatabaseStep, Phase, PlanStep
+from orchestrator.argo.commands import STEPS, CheckStep, DatabaseStep, PlanStep
 from orchestrator.argo.items import Item, make_items
 from orchestrator.argo.parameters import Input, Output, Parameter
 from orchestrator.argo.sbom_batches import SbomItem

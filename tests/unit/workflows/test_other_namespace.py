@@ -9,8 +9,9 @@ import pytest
 import yaml
 from kubernetes.client.exceptions import ApiException
 
+from orchestrator.argo.agreed import Exit
 from orchestrator.argo.command_line import parse
-from orchestrator.argo.commands import AnyStep, Exit
+from orchestrator.argo.commands import AnyStep
 from orchestrator.cluster import place
 from orchestrator.cluster.transport import _explain
 from orchestrator.steps import __main__

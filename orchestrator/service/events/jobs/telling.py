@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from orchestrator.argo.commands import COMPLAINT
+from orchestrator.argo.agreed import COMPLAINT
 from orchestrator.argo.jobs import TaskPhase
 from orchestrator.kit.masking import mask
 from orchestrator.receiving.cloudevents import COMMIT, CONTEXT, TRIGGERED_BY
