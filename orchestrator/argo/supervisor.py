@@ -14,8 +14,8 @@ inputs    the feeder writes; the scanner reads, and cannot write
   cell/     what the current cell reads
   request   the cell that is wanted, by rename; see `request_words`
   end       wanted instead of a further cell: the end
-  bell, clock, said, log   pipes: rung after each change of `request` and `end`; rung to end the cell that runs; what
-            the server says, and what the scanner does
+  bell, clock, said, log, held   pipes: rung after each change of `request` and `end`; rung to end the cell that runs;
+            what the server says, and what the scanner does; held open to write for as long as the feeder is there
 outputs   the supervisor writes; the feeder takes a file for hostile, and reads no more of it than it must
   state     `starting`, `ready`, or why there is nothing any more: `unready`, `ended`; after that the supervisor ends
   begun     the cell that was begun last
@@ -30,9 +30,9 @@ container. Of `server` that is kept which is there when the server is ready; if 
 server has to be started again. When a cell's command ends, everything that does not belong to the server or to the
 supervisor is killed before the result is written, wherever it has forked to.
 
-The supervisor ends, and with it the container or sandbox, when a cell did not end by itself, when its server has ended,
-or when something cannot be emptied. What runs it starts it again, with the same folders. A cell that was begun by a
-supervisor that was killed has the result `lost` from the next one, which does not run it by itself.
+The supervisor ends, and with it the container or sandbox, when a cell did not end by itself, when its server or its
+feeder has ended, or when something cannot be emptied. What runs it starts it again, with the same folders. A cell that
+was begun by a supervisor that was killed has the result `lost` from the next one, which does not run it by itself.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ if TYPE_CHECKING:
 #: What is in the folder of inputs, and of outputs.
 PROGRAM_NAME, FILES, CELL = "busybox", "files", "cell"
 START, READY, REQUEST, END = "start", "ready", "request", "end"
-BELL, CLOCK, SAID, LOG = "bell", "clock", "said", "log"
+BELL, CLOCK, SAID, LOG, HELD = "bell", "clock", "said", "log", "held"
 STATE, BEGUN, RESULT, SERVER_LOG = "state", "begun", "result", "server"
 #: The pipes, which the feeder makes: anybody may write and read them, and nobody has to.
-PIPES = (BELL, CLOCK, SAID, LOG)
+PIPES = (BELL, CLOCK, SAID, LOG, HELD)
 #: Most bytes of the end of a log, and of a file that says how something stands.
 LOG_BYTES, WORD_BYTES = 16_000, 4_000
 #: Seconds for one look whether a server is ready.
@@ -63,7 +63,7 @@ _RESULT = re.compile(
 _SCRIPT = rf"""
 b=$0 in=$1 out=$2 server_folder=$3 work=$4 within=$5
 shift 5
-temporary="$*" server= started= listener= own= last= names= before= ending=
+temporary="$*" server= started= listener= own= last= names= before= ending= furniture=
 
 say() {{ echo "$*" > "$out/.new" && "$b" mv "$out/.new" "$out/{STATE}"; }}
 
@@ -109,14 +109,18 @@ sweep() {{ # kill what is neither the server's nor ours, until nothing of it is 
 empty() {{
   for each in "$1"/* "$1"/.[!.]* "$1"/..?*; do
     [ -e "$each" ] || [ -L "$each" ] || continue
-    "$b" rm -rf "$each" 2> /dev/null || {{
-      [ -L "$each" ] || "$b" chmod -R u+rwX "$each" 2> /dev/null
-      "$b" rm -rf "$each" 2> /dev/null || end "ended: ${{each%/*}} cannot be emptied"
-    }}
+    "$b" rm -rf "$each" 2> /dev/null && continue
+    [ -L "$each" ] || "$b" chmod -R u+rwX "$each" 2> /dev/null
+    "$b" rm -rf "$each" 2> /dev/null
   done
 }}
 
-empty_all() {{ for each_folder in "$out" "$work" $temporary; do empty "$each_folder"; done; }}
+left() {{ "$b" find "$out" "$work" $temporary -xdev 2>&1 | "$b" sort; }}
+
+empty_all() {{
+  for each_folder in "$out" "$work" $temporary; do empty "$each_folder"; done
+  [ "$(left)" = "$furniture" ] || end "ended: a folder cannot be emptied"
+}}
 
 watch() {{ # end a process after some seconds, or when the clock is rung
   (read -r -t "$2" _ <> "$in/{CLOCK}"; kill -9 "-$1"; exit 0) 7>&- 8>&- 2> /dev/null &
@@ -222,9 +226,16 @@ run() {{
 [ $$ -lt 10 ] || {{ echo "a PID namespace of its own is needed"; exit 64; }}
 trap 'end ended' TERM
 cd /
+("$b" cat "$in/{HELD}" > /dev/null; kill -TERM $$) 2> /dev/null &
 exec 7<> "$in/{BELL}"
 look_at $$; own=$session
 [ -f "$out/{BEGUN}" ] && read -r before < "$out/{BEGUN}"
+if [ ! "$before" ]; then
+  for each_folder in "$out" "$work" $temporary; do empty "$each_folder"; done
+  furniture=$(left) # what is mounted within these
+else
+  furniture=$(for each_folder in "$out" "$work" $temporary; do echo "$each_folder"; done | "$b" sort)
+fi
 if [ "$before" ] && [ ! -e "$out/{RESULT}" ]; then
   empty_all
   echo "$before lost 0 0" > "$out/.new" && "$b" mv "$out/.new" "$out/{RESULT}"
@@ -273,7 +284,7 @@ class SupervisorPlaces(NamedTuple):
     outputs: str
     server: str
     work: str
-    temporary: tuple[str, ...] = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - of the scanner's container
+    temporary: tuple[str, ...] = ("/tmp", "/dev/shm")  # noqa: S108 - of the scanner's container
 
 
 def supervisor_command(places: SupervisorPlaces, *, within: int) -> list[str]:

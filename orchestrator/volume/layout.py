@@ -16,6 +16,7 @@ runs/<run>/<target>/<scan>/report.json       what the scanner wrote
 runs/<run>/<target>/<scan>.record.json       what we know of the cell; outside what its scanner can write
 runs/<run>/sboms-<number>/<scan>.*           the database and the record of a batch of cells that read SBOMs (cluster)
 workers/<worker>/                            what the scanner beside a worker reads (cluster); of one cell, then empty
+servers/<worker>-<random>/<scan>-<random>/   of a server that a worker keeps running; removed when the worker has ended
 runs/<run>/.lock                             held by a local engine, and while a run is begun or ended
 runs/<run>/.reserve                          room for the results, given back when the run ends
 sboms/<algorithm>-<hex>/                     what was catalogued of an image, for scans that read it in its place
@@ -215,6 +216,11 @@ class Volume:
     def reserve(self, run: str) -> Path:
         """The file that keeps room for the results of a run."""
         return self.run(run) / ".reserve"
+
+    @property
+    def servers(self) -> Path:
+        """The folder of the servers that workers keep running."""
+        return self.root / "servers"
 
     @property
     def all_sboms(self) -> Path:

@@ -157,7 +157,10 @@ GO_TOOLS = (
 # Debian package → the commands the tests need of it.
 DEBIAN = {
     "chromium": ("chromium",),
+    "busybox-static": ("busybox",),
     "clamav": ("clamscan", "sigtool"),
+    "clamav-daemon": ("clamd",),
+    "clamdscan": ("clamdscan",),
     "debootstrap": ("debootstrap",),
     "docker-registry": ("docker-registry",),
     "git": ("git",),

@@ -20,7 +20,7 @@ from orchestrator.kit.quantities import parse_size
 from orchestrator.model.plan import MOST_FILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from orchestrator.model import Limits, Scan
 
@@ -73,6 +73,7 @@ class Confinement:
         network: bool,
         refresh: bool,
         largest: int,
+        laid: Mapping[Path, str] | None = None,
     ) -> Iterator[tuple[Guard, str]]:
         """How one process is held, and that in words; its control group ends with the block.
 
@@ -86,6 +87,7 @@ class Confinement:
             network: whether it may use the network.
             refresh: whether it makes a database, for others to read.
             largest: most bytes of one file.
+            laid: where the process sees these of ours, if not where they are; only in a sandbox.
         """
         group = Group.make(memory=parse_size(scan.resources.memory_limit), pids=scan.resources.pids)
         with ExitStack() as stack:
@@ -101,7 +103,12 @@ class Confinement:
                     *(exposure.of_ours() if program == sys.executable else ()),
                 ]  # fmt: skip
                 command = sandbox.command(
-                    writable=writable, temporary=temporary, readable=readable, named=named, network=network
+                    writable=writable,
+                    temporary=temporary,
+                    readable=readable,
+                    named=named,
+                    network=network,
+                    laid=laid or {},
                 )
             guard = Guard(command, group, _limits(scan, group, largest), None if refresh else 0o077, folders)
             yield guard, _spell(sandbox is not None, group)

@@ -46,6 +46,19 @@ class Binding:
     read_only: bool = True
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What there is to a job that stays for many cells.
+
+    Attributes:
+        words: of the commands that it will run; the paths they name are shown.
+        started: told what the job is kept in, in words, when it starts.
+    """
+
+    words: tuple[str, ...]
+    started: Callable[[str], None]
+
+
 class Launcher:
     """Starts jobs, each as a process or in a container.
 
@@ -103,6 +116,10 @@ class Launcher:
             return True
         return self._preference != "container" and find_program(scan.program) is not None
 
+    def is_apart(self, scan: Scan) -> bool:
+        """Whether the scan's jobs have a PID namespace of their own here: a container, or a sandbox."""
+        return self._confinement.sandbox is not None if self.is_process(scan) else self.runtime is not None
+
     def launch(
         self,
         scan: Scan,
@@ -113,6 +130,7 @@ class Launcher:
         network: bool = False,
         secrets: Mapping[str, str] | None = None,
         values: Mapping[str, str] | None = None,
+        standing: Standing | None = None,
     ) -> Ended:
         """Start a job whose command and environment still hold placeholders, as a process or in a container.
 
@@ -124,9 +142,10 @@ class Launcher:
             network: whether it may use the network.
             secrets: further variables, which no command line shows.
             values: what further placeholders stand for.
+            standing: of a job that stays for many cells, which needs a PID namespace of its own.
         """
         process = self.is_process(scan)
-        where = {place.name: str(place.path) if process else place.inside for place in places}
+        where = {place.name: str(place.path) if process and not standing else place.inside for place in places}
         where |= {"report": f"{where['workdir']}/{scan.report}", **(values or {})}
         argv = fill_words(job.argv, scan, where)
         environment = {"HOME": where["workdir"], "TMPDIR": where["workdir"], "LANG": "C.UTF-8"}
@@ -136,12 +155,12 @@ class Launcher:
         if process:
             environment = {"PATH": search_path(), **environment, **(secrets or {})}
             files = (environment[name] for name in _NETWORK_FILES & environment.keys())
-            words = (*job.argv[1:], *job.environment.values(), *files)
+            words = (*job.argv[1:], *job.environment.values(), *files, *(standing.words if standing else ()))
             own = self._run_own(scan, job, argv, places, stopped)
             if own is not None:
                 return own
             local = replace(job, argv=local_command(argv), environment=environment)
-            return self._run_process(scan, local, words, places, stopped, network=network)
+            return self._run_process(scan, local, words, places, stopped, network=network, standing=standing)
         runtime = self.runtime
         if runtime is None:
             raise ScannerMissing(self.missing(scan))
@@ -160,6 +179,8 @@ class Launcher:
         for place in places:
             if not place.read_only:
                 give_away(place.path, whole=place.name == "database")  # it may begin as a copy of the one before
+        if standing:
+            standing.started(runtime.isolation())
         ended = run_job(replace(job, argv=command, environment=os.environ), stopped)
         if ended.exit_code is None:  # the client's death alone does not end the container
             runtime.remove(name)
@@ -183,6 +204,7 @@ class Launcher:
         stopped: Callable[[], str],
         *,
         network: bool,
+        standing: Standing | None = None,
     ) -> Ended:
         """Run a program of this machine, in a sandbox where there is one; else what it may only read is watched."""
         read_only = [place for place in places if place.read_only]
@@ -197,6 +219,7 @@ class Launcher:
                 network=network,
                 largest=job.bound.size if job.bound else sys.maxsize,
                 refresh=any(place.name == "database" and not place.read_only for place in places),
+                laid={place.path: place.inside for place in places} if standing else {},
             ) as (guard, isolation),
             ExitStack() as stack,
         ):
@@ -209,6 +232,8 @@ class Launcher:
             def why_stop() -> str:
                 return stopped() or next(filter(None, (seal.touched() for seal in seals)), "")
 
+            if standing:
+                standing.started(isolation)
             ended = run_job(replace(job, guard=guard), why_stop)
             if touched := next(filter(None, (seal.touched() for seal in seals)), ""):
                 ended = replace(ended, error=touched, temporary=True)  # the same failure repeats; the others succeed

@@ -11,6 +11,7 @@ import shutil
 import sys
 from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.engines.local import exposure
@@ -19,8 +20,7 @@ from orchestrator.engines.local.process import Job, run_job
 from orchestrator.kit.removal import remove_quietly
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 #: `auto` uses a sandbox where one works, `required` starts no process without one, `off` uses none.
 Sandboxing = Literal["auto", "required", "off"]
@@ -53,6 +53,7 @@ class Sandbox:
         readable: Iterable[Path] = (),
         named: Iterable[Path] = (),
         network: bool = False,
+        laid: Mapping[Path, str] | None = None,
     ) -> tuple[str, ...]:
         """The command line up to the program's own.
 
@@ -62,7 +63,9 @@ class Sandbox:
             readable: what else it may see: the program and what belongs to it.
             named: files and folders of ours that it works with, which it may read wherever they lie.
             network: True only for database refreshes and cells that ask an API.
+            laid: where it sees some of them, if not where they are.
         """
+        laid = laid or {}
         mounts: dict[Path, list[str]] = {}
         for path in (*exposure.system(), *filter(_is_shown, readable)):
             mounts[path] = ["--ro-bind-try", os.path.realpath(path), str(path)]
@@ -71,16 +74,16 @@ class Sandbox:
             if any(path.is_relative_to(one) for one in shown) and path.is_dir():
                 mounts[path] = ["--tmpfs", str(path)]
         for path in named:
-            mounts[path] = ["--ro-bind", os.path.realpath(path), str(path)]
+            mounts[Path(laid.get(path, path))] = ["--ro-bind", os.path.realpath(path), laid.get(path, str(path))]
         for path in writable:
-            mounts[path] = ["--bind", str(path), str(path)]
+            mounts[Path(laid.get(path, path))] = ["--bind", str(path), laid.get(path, str(path))]
         # What lies deeper is laid over what it lies in.
-        laid = [word for path in sorted(mounts, key=lambda one: len(one.parts)) for word in mounts[path]]
+        shown_all = [word for path in sorted(mounts, key=lambda one: len(one.parts)) for word in mounts[path]]
         return (
             self.program, "--unshare-all", "--unshare-user", *(("--share-net",) if network else ()),
             "--die-with-parent", "--new-session", "--cap-drop", "ALL", *_user(),
-            "--proc", "/proc", "--dev", "/dev", *_temporary(temporary), *laid,
-            "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(writable[0]), "--",
+            "--proc", "/proc", "--dev", "/dev", *_temporary(temporary), *shown_all,
+            "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", laid.get(writable[0], str(writable[0])), "--",
         )  # fmt: skip
 
     @staticmethod

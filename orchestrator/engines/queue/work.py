@@ -17,6 +17,7 @@ from orchestrator.engines.local.matching import from_image
 from orchestrator.engines.local.scanners import Scanners
 from orchestrator.engines.queue.databases import RunDatabases
 from orchestrator.engines.queue.pulse import Pulse
+from orchestrator.engines.queue.warm import WarmScanners, WarmServers
 from orchestrator.engines.stop import INTERRUPTED, Stop
 from orchestrator.errors import PermanentError, ScanmatrixError, TemporaryError
 from orchestrator.kit.guarding import guarded, in_words
@@ -27,7 +28,7 @@ from orchestrator.upkeep.plans import read_plan
 from orchestrator.upkeep.reuse import without_downloads
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from orchestrator.config.loading import Config
     from orchestrator.model import Cell, Plan
@@ -60,11 +61,18 @@ class CellWork:
         queue: the cells are from.
         volume: where runs lie.
         worker: its name, by which its containers are found after it was killed.
+        tell: given a line for what somebody should know.
         launcher: starts all scanners; without one, they are started as the configuration says.
     """
 
     def __init__(
-        self, config: Config, queue: CellQueue, volume: Volume, worker: str, launcher: Launcher | None = None
+        self,
+        config: Config,
+        queue: CellQueue,
+        volume: Volume,
+        worker: str,
+        tell: Callable[[str], None],
+        launcher: Launcher | None = None,
     ) -> None:
         self._config, self._queue, self._volume, self._launcher = config, queue, volume, launcher
         self._label = f"worker {worker}@{volume.root}"
@@ -72,6 +80,7 @@ class CellWork:
         self._unreadable: dict[str, float] = {}
         self._stop: Stop | None = None
         self._interrupted = False
+        self._servers = WarmServers(volume, worker, tell)
 
     @property
     def besides(self) -> Collection[str]:
@@ -84,6 +93,10 @@ class CellWork:
         self._interrupted = True
         if (stop := self._stop) is not None:
             stop.interrupt()
+
+    def end(self) -> None:
+        """End what it keeps running."""
+        self._servers.end()
 
     def do(self, lease: CellLease) -> str:
         """Bring a cell to its end, or give it back; how it ended, in words."""
@@ -150,7 +163,11 @@ class CellWork:
                 plan = without_downloads(plan)
             local, root = self._config.local, self._volume.root
             launcher = self._launcher or Launcher(local.runner, self._label, sandbox=local.sandbox, hidden=[root])
-            scanners = Scanners(launcher, plan.limits)
+            scanners = (
+                Scanners(launcher, plan.limits)
+                if self._launcher
+                else WarmScanners(launcher, plan.limits, self._servers)
+            )
             cells = {(cell.target, cell.scan): cell for cell in plan.cells if cell.runs}
             databases = RunDatabases(plan, self._volume, scanners)
             self._runs[run] = _KnownRun(plan, cells, scanners, databases, refused_at_start(plan, self._config))

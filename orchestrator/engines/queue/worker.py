@@ -87,7 +87,7 @@ class Worker:
         self._scans = {
             each: version_of(catalog[each]) for each in _available(config, catalog, scans, tell, self._beside)
         }
-        self._work = CellWork(config, queue, volume, self.name, self._beside)
+        self._work = CellWork(config, queue, volume, self.name, tell, self._beside)
         self._tender = Tender(volume, config.queue)
         self._volume = volume
         self._stop = threading.Event()
@@ -113,11 +113,20 @@ class Worker:
         Raises:
             PermanentError: the database refuses what it is asked, as when its tables are of another version.
         """
-        cells, began, pace, away = 0, time.monotonic(), Backoff(0.1, _IDLE), Backoff(0.5, 15)
+        began, pace, away = time.monotonic(), Backoff(0.1, _IDLE), Backoff(0.5, 15)
         announcing = threading.Thread(target=self._announce, name="scanmatrix.announce", daemon=True)
         announcing.start()
-        if self._beside:
-            clear_workers(self._volume, {self.name, *(each.name for each in self._queue.workers())})
+        try:
+            if self._beside:
+                clear_workers(self._volume, {self.name, *(each.name for each in self._queue.workers())})
+            return self._take_cells(began, pace, away)
+        finally:
+            self._work.end()
+            self._stop.set()
+            announcing.join(5)
+
+    def _take_cells(self, began: float, pace: Backoff, away: Backoff) -> int:
+        cells = 0
         while not self._stop.is_set() and not self._has_done(cells, began):
             try:
                 self._tend()
@@ -142,8 +151,6 @@ class Worker:
             pace.reset()
             cells += 1
             self._tell(f"run {lease.run}: {self._work.do(lease)}")
-        self._stop.set()
-        announcing.join(5)
         return cells
 
     def _has_done(self, cells: int, began: float) -> bool:

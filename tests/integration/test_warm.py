@@ -1,0 +1,227 @@
+"""Scanners that workers keep running: what a cell leaves, what it breaks, and that none gets anything of another."""
+
+import json
+import re
+import signal
+import time
+
+import psutil
+import pytest
+import yaml
+
+from orchestrator.engines.local.sandbox import find_sandbox
+from orchestrator.model import Outcome
+from orchestrator.volume.records import Records
+from tests.integration.engine import REPORT
+from tests.integration.queue_place import QueuePlace
+from tests.tools import layouts, require
+from tests.tools.images import Image, layer
+
+SERVER = """
+import os, socket, sys
+mark, path = sys.argv[1:]
+asked = socket.socket(socket.AF_UNIX)
+asked.bind(path)
+asked.listen(8)
+while True:
+    try:
+        asked.accept()[0].sendall(str(os.getpid()).encode())
+    except OSError:
+        pass  # who only asks whether it is ready does not wait for an answer
+"""
+READY = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+#: Says what it sees of others, then does what its image is for.
+CLIENT = f"""
+import glob, json, os, pathlib, signal, socket, subprocess, sys, time
+report, layers, workdir, server, actions = sys.argv[1:]
+def entries(folder):
+    return sorted(os.listdir(folder))
+others = [pid for pid in entries('/proc') if pid.isdigit() and int(pid) > 2
+          and os.getsid(int(pid)) == int(pid) != os.getpid()]
+asked = socket.socket(socket.AF_UNIX)
+asked.connect(server + '/s')
+served_by = asked.recv(100).decode()
+number = pathlib.Path(glob.glob(layers + '/*/n')[0]).read_text()
+print(json.dumps(dict(
+    number=number, served=served_by, left=[*entries(workdir), *entries('/tmp'), *entries('/dev/shm')],
+    server=entries(server), others=[pid for pid in others if pid != served_by], layers=len(entries(layers)),
+    leaked=[name for name in os.environ if 'LEAK' in name])), file=sys.stderr)
+exec(json.loads(actions).get(number, 'pass'))
+pathlib.Path(report).write_bytes({REPORT!r})
+"""
+LEAVES = """
+for folder in (workdir, '/tmp', '/dev/shm', server):
+    os.makedirs(folder + '/deep' * 20)
+    pathlib.Path(folder + '/left').write_text('x')
+    os.symlink('/etc', folder + '/.link')
+    os.chmod(folder + '/deep', 0)
+os.environ['LEAK'] = 'x'
+"""
+FORKS = """
+for _ in range(3):
+    subprocess.Popen(['/bin/sh', '-c', 'trap "" TERM HUP; sleep 300; sleep 300'], start_new_session=True)
+"""
+KILLS_SERVER = "os.kill(int(served_by), signal.SIGKILL); time.sleep(0.5)"
+KILLS_SUPERVISOR = "os.kill(2, signal.SIGKILL); time.sleep(60)"
+REPLACES = "os.rename(server + '/s', server + '/t'); pathlib.Path(server + '/s').write_text('mine')"
+FILLS = """
+for number in range(10_000):
+    pathlib.Path(workdir, str(number)).write_bytes(bytes(1 << 20))
+    time.sleep(0.02)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _sandbox(tmp_path):
+    require("busybox")
+    if find_sandbox(tmp_path) is None:
+        pytest.skip("bubblewrap does not work here")
+
+
+def warm_place(folder, actions=None, *, images=3, timeout="2m", start=None, **settings):
+    folder.mkdir(exist_ok=True)
+    actions = actions or {}
+    local = {"local": {"runner": "process", "sandbox": "required"}, "queue": {"lease": "30s"}}
+    place = QueuePlace(folder, images=0, scans={}, **{**local, **settings})
+    place.archives = [
+        layouts.write_archive(folder / f"image-{number}.tar", Image.build([layer({"n": str(number)})]))
+        for number in range(images)
+    ]
+    python = "/usr/bin/python3"
+    template = {
+        "name": "served", "description": "For tests", "image": "localhost/fake:1", "format": "scanmatrix", "retries": 0,
+        "timeout": timeout,
+        "command": [python, "-c", f"open(__import__('sys').argv[1], 'wb').write({REPORT!r})", "{report}", "{layers}"],
+        "warm": {
+            "start": [python, "-c", *(start or [SERVER, f"mark:{folder}", "{server}/s"])],
+            "ready": [python, "-c", READY, "{server}/s"],
+            "command": [python, "-c", CLIENT, "{report}", "{layers}", "{workdir}", "{server}", json.dumps(actions)],
+            "readyWithin": "1m",
+        },
+    }  # fmt: skip
+    (folder / "served.yaml").write_text(yaml.safe_dump(template))
+    written = yaml.safe_load(place.path.read_text())
+    written["scans"] = {"default": ["served"], "templates": ["served.yaml"]}
+    written["targets"] = [{"archive": str(archive)} for archive in place.archives]
+    place.path.write_text(yaml.safe_dump(written))
+    place.scans = {"served": ""}
+    return place
+
+
+def rows_of(place, run="r1"):
+    """Rows of the ledger, and records, by the number of the image; every cell is there once."""
+    ledger, records = place.engine().fetch(run), Records(place.volume, run)
+    numbered = {re.search(r"image-(\d+)", row.references[0])[1]: row for row in ledger.rows}
+    assert len(numbered) == len(ledger.rows) == len(place.archives)
+    return numbered, {key: records.look(row.target, row.scan).record for key, row in numbered.items()}
+
+
+def seen_by(record):
+    """What a cell saw before it did anything."""
+    return json.loads(record.log.splitlines()[0])
+
+
+def left_over(place):
+    """Processes of a place's servers."""
+    return [
+        each.pid
+        for each in psutil.process_iter(["cmdline"])
+        if f"mark:{place.folder}" in (each.info["cmdline"] or []) and SERVER in each.info["cmdline"]
+    ]
+
+
+def test_one_server_reads_all_images_and_ends_with_its_worker(tmp_path):
+    place = warm_place(tmp_path / "place")
+    place.engine().submit(place.plan())
+    assert place.work_off() == 3
+    rows, records = rows_of(place)
+    assert all_ok(rows)
+    assert len({seen_by(record)["served"] for record in records.values()}) == 1
+    assert all("beside a server that stays running" in record.isolation for record in records.values())
+    assert not [line for line in place.told if "without its server" in line]
+    assert left_over(place) == []
+    assert list(place.volume.servers.iterdir()) == []
+
+
+def test_nothing_of_a_cell_is_there_for_the_next_and_what_it_breaks_is_its_own(tmp_path):
+    actions = {"0": LEAVES, "1": FORKS, "2": KILLS_SERVER, "3": REPLACES, "4": KILLS_SUPERVISOR, "5": FILLS}
+    place = warm_place(tmp_path / "place", actions, images=9, limits={"cellDisk": "16Mi"})
+    place.engine().submit(place.plan())
+    assert place.work_off() == 9
+    rows, records = rows_of(place)
+    failed = {number for number, row in rows.items() if row.outcome is not Outcome.OK}
+    assert failed == {"2", "4", "5"}
+    for number in ("2", "4"):
+        assert "its server ended while this image was read, 2 times" in rows[number].reason
+    assert "limits.cellDisk" in rows["5"].reason
+    for number in rows.keys() - failed:
+        seen = seen_by(records[number])
+        assert (seen["number"], seen["left"], seen["server"]) == (number, [], ["s"])
+        assert (seen["others"], seen["layers"], seen["leaked"]) == ([], 2, [])
+    assert left_over(place) == []
+
+
+def test_a_cell_that_hangs_is_ended_after_its_timeout(tmp_path):
+    place = warm_place(tmp_path / "place", {"0": "time.sleep(600)"}, images=1, timeout="2s")
+    place.engine().submit(place.plan())
+    place.work_off()
+    rows, _ = rows_of(place)
+    assert "timed out after 2 s" in rows["0"].reason
+    assert left_over(place) == []
+
+
+@pytest.mark.parametrize(
+    ("start", "why"), [(["raise SystemExit('no signatures')"], "no signatures"), (["pass"], "the server ended")]
+)
+def test_without_a_server_that_starts_images_are_read_cold_and_it_is_said(tmp_path, start, why):
+    place = warm_place(tmp_path / "place", start=start, images=2)
+    place.engine().submit(place.plan())
+    place.work_off()
+    rows, records = rows_of(place)
+    assert all_ok(rows)
+    [said] = [line for line in place.told if "without its server" in line]
+    assert why in said
+    assert all("no server: " in record.isolation for record in records.values())
+
+
+def test_a_worker_that_is_killed_leaves_nothing_and_another_one_reads_what_is_left(tmp_path):
+    place = warm_place(tmp_path / "place", {"1": "time.sleep(2)"}, queue={"lease": "2s"})
+    place.engine().submit(place.plan())
+    first = place.start_worker()
+    try:
+        _until(lambda: left_over(place))
+        first.send_signal(signal.SIGKILL)
+        first.wait(30)
+        _until(lambda: not left_over(place))
+        assert [path.name for path in place.volume.servers.iterdir()] != []
+        place.work_off()
+        rows, _ = rows_of(place)
+        assert all_ok(rows)
+        assert list(place.volume.servers.iterdir()) == []
+    finally:
+        first.stderr.close()
+
+
+def test_a_worker_that_is_stopped_ends_its_server(tmp_path):
+    place = warm_place(tmp_path / "place")
+    place.engine().submit(place.plan())
+    worker = place.start_worker()
+    _until(lambda: left_over(place))
+    worker.send_signal(signal.SIGTERM)
+    worker.communicate(timeout=60)
+    assert worker.returncode == 0
+    assert left_over(place) == []
+    assert list(place.volume.servers.iterdir()) == []
+
+
+def _until(there):
+    end = time.monotonic() + 60
+    while not there():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def all_ok(rows):
+    """Whether every cell is; shown with its reason otherwise."""
+    assert [row.reason for row in rows.values() if row.outcome is not Outcome.OK] == []
+    return True
