@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.argo.supervisor import PROGRAM_NAME
+from orchestrator.catalog.versions import version_of
 from orchestrator.engines.local.confine import bound_of_cell
 from orchestrator.engines.local.process import Ended
 from orchestrator.engines.local.scanners import Scanners
-from orchestrator.engines.queue.versions import version_of
 from orchestrator.engines.queue.warm_server import ServerKey, WarmServer, why_cold
 from orchestrator.kit.removal import remove_quietly
 from orchestrator.volume.locks import LockedError, held

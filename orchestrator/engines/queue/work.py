@@ -71,6 +71,7 @@ class CellWork:
         queue: CellQueue,
         volume: Volume,
         worker: str,
+        *,
         tell: Callable[[str], None],
         launcher: Launcher | None = None,
     ) -> None:

@@ -87,7 +87,7 @@ class Worker:
         self._scans = {
             each: version_of(catalog[each]) for each in _available(config, catalog, scans, tell, self._beside)
         }
-        self._work = CellWork(config, queue, volume, self.name, tell, self._beside)
+        self._work = CellWork(config, queue, volume, self.name, tell=tell, launcher=self._beside)
         self._tender = Tender(volume, config.queue)
         self._volume = volume
         self._stop = threading.Event()
