@@ -47,7 +47,7 @@ class Binding:
 
 
 @dataclass(frozen=True)
-class Standing:
+class StandingJob:
     """What there is to a job that stays for many cells.
 
     Attributes:
@@ -130,7 +130,7 @@ class Launcher:
         network: bool = False,
         secrets: Mapping[str, str] | None = None,
         values: Mapping[str, str] | None = None,
-        standing: Standing | None = None,
+        standing: StandingJob | None = None,
     ) -> Ended:
         """Start a job whose command and environment still hold placeholders, as a process or in a container.
 
@@ -204,7 +204,7 @@ class Launcher:
         stopped: Callable[[], str],
         *,
         network: bool,
-        standing: Standing | None = None,
+        standing: StandingJob | None = None,
     ) -> Ended:
         """Run a program of this machine, in a sandbox where there is one; else what it may only read is watched."""
         read_only = [place for place in places if place.read_only]

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from orchestrator.engines.local.launch import Binding, Standing
+    from orchestrator.engines.local.launch import Binding, StandingJob
     from orchestrator.engines.queue.neighbour import Neighbour
     from orchestrator.model import Scan, Warm
     from orchestrator.volume.layout import Volume
@@ -106,7 +106,7 @@ class BesideLauncher(Launcher):
         network: bool = False,  # noqa: ARG002 - a pod has one network; see docs/queue.md
         secrets: Mapping[str, str] | None = None,
         values: Mapping[str, str] | None = None,
-        standing: Standing | None = None,  # noqa: ARG002 - it stays in any case
+        standing: StandingJob | None = None,  # noqa: ARG002 - it stays in any case
     ) -> Ended:
         """Start a job as `Launcher.launch` does; it has the network of this pod.
 

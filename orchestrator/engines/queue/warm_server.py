@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from orchestrator.argo.feeder import Feeder
 from orchestrator.argo.supervisor import FILES, PROGRAM_NAME, SupervisorPlaces, supervisor_command
 from orchestrator.catalog.placeholders import fill_words
-from orchestrator.engines.local.launch import Binding, Standing
+from orchestrator.engines.local.launch import Binding, StandingJob
 from orchestrator.engines.local.output import LOG_BYTES, whole_lines
 from orchestrator.engines.local.process import Ended, Job, judge
 from orchestrator.engines.local.programs import local_command
@@ -202,7 +202,7 @@ class WarmServer:
         words = (*warm.start, *warm.ready, *warm.command)
         try:
             with guarded(f"keeping the server of {self._scan.name}"):
-                standing = Standing(words, self._told)
+                standing = StandingJob(words, self._told)
                 ended = self._launcher.launch(self._scan, job, places, self._why_end, standing=standing)
         except (ScanmatrixError, OSError) as error:
             ended = Ended(error=in_words(error))
