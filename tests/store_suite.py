@@ -992,6 +992,21 @@ def test_who_could_not_look_is_said_whether_few_or_all_could_not(volume, store, 
     assert said == [((), ("general",)), ((), ("general",)) if failed == 12 else (("general",), ())]
 
 
+def test_what_is_asked_at_once_is_of_one_moment(url, volume, store):
+    write_run(volume, "run-1", day(1), {"a/dependency": [finding(1)]})
+    store.take_in_all(volume)
+    write_run(volume, "run-2", day(2), {"b/dependency": [finding(1)]})
+    with store.at_once():
+        known = store.revision(), store.who_has("CVE-2025-1").total
+        with Store(url) as other:
+            other.take_in_all(volume)
+            assert other.who_has("CVE-2025-1").total == 2
+        assert (store.revision(), store.who_has("CVE-2025-1").total) == known
+        assert store.only(["nobody"]).who_has("CVE-2025-1").total == 0
+    assert store.who_has("CVE-2025-1").total == 2
+    assert store.revision() != known[0]
+
+
 def test_no_other_scan_looks_for_what_a_check_means(volume, store):
     cells = {"a/root-user": [finding(1, kind="check")], "a/image-lifetime": [finding(2, kind="check")]}
     write_run(volume, "run-1", day(1), cells)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from contextvars import ContextVar
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 from orchestrator.kit.advice import resuming
 from orchestrator.kit.guarding import InternalError, guarded
@@ -34,7 +35,7 @@ from orchestrator.volume.layout import STORE
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
 
     from orchestrator.config.loading import Config
     from orchestrator.model import Distrust
@@ -50,6 +51,17 @@ _TOO_EARLY = (
     "run {0} cannot be imported yet: its results are being put together, or that was ended before it was done; then"
     " {1} does it again"
 )
+
+
+class _Shared(NamedTuple):
+    """The connection of a block in which everything is asked at once, and what it was opened for."""
+
+    engine: Engine
+    owners: tuple[str, ...] | None
+    connection: Connection
+
+
+_SHARED: ContextVar[_Shared | None] = ContextVar("SHARED", default=None)
 
 
 class StoreDatabase:
@@ -255,7 +267,22 @@ class StoreDatabase:
             return read_events(connection, after, most)
 
     @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Within the block, what is asked of this store tells of one moment, and begins no transaction of its own."""
+        with self._reading() as connection:
+            token = _SHARED.set(_Shared(self._engine, self._owners, connection))
+            try:
+                yield
+            finally:
+                _SHARED.reset(token)
+
+    @contextmanager
     def _reading(self) -> Iterator[Connection]:
+        shared = _SHARED.get()
+        if shared is not None and (shared.engine, shared.owners) == (self._engine, self._owners):
+            with translated(self._url):
+                yield shared.connection
+            return
         engine = self._limited if deadlines.is_set() else self._engine
         with translated(self._url), reading_at_once(engine, self._check) as connection:
             if self._owners is not None:

@@ -131,12 +131,16 @@ class StoreReader:
         self.connection = connection
         self.said = Said(connection)
         self.distrusted = distrusted
-        found = connection.execute(_RUNS).all()
-        self._runs = {row.id: row.run for row in found}
-        self._found = found
-        self.merged = all(row.form == MERGED for row in found)
-        whole = [row for row in found if row.ledger_digest]
-        places = [RunPlace(row.id, (row.finished_at, row.run), bool(row.partial), row.names_digest) for row in whole]
+        self._found = connection.execute(_RUNS).all()
+        self._runs: dict[int, str] = {}
+        self.merged = True
+        places: list[RunPlace] = []
+        # Once for every question: by position, because there are thousands of them where results are put one by one.
+        for number, run, finished, _, _, partial, digest, form, named in self._found:
+            self._runs[number] = run
+            self.merged &= form == MERGED
+            if digest:
+                places.append(RunPlace(number, (finished, run), bool(partial), named))
         self.runs = tuple(sorted(places, key=lambda place: place.order))
         self._cells = TagCells(connection, {place.id: place.order for place in self.runs}, distrusted)
         self._tags: dict[int, array[int]] = {}

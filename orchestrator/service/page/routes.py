@@ -193,11 +193,12 @@ async def search(
 
         def answer() -> dict[str, Any]:
             """Who has it; what that rests on is the same for every search until something changes."""
-            return {
-                "words": words,
-                "holders": questions.holders(state.config, words, most),
-                "rests_on": coverage(state, caller, about),
-            }
+            with state.store.at_once():
+                return {
+                    "words": words,
+                    "holders": questions.holders(state.config, words, most),
+                    "rests_on": coverage(state, caller, about),
+                }
 
         context |= await state.ask(answer)
     return HtmlPage("search.html.j2", context)
