@@ -15,6 +15,7 @@ from orchestrator.argo.supervisor import (
     CLOCK,
     END,
     FILES,
+    HELD,
     READY,
     REQUEST,
     RESULT,
@@ -92,6 +93,8 @@ class Neighbour:
         #: There from the first cell on, until the container has begun again; no scanner sees it.
         self._used = folder / USED
         self._number, self._is_mine = 0, False
+        #: Open as long as this worker is there: the supervisor ends when it is not.
+        self._held = -1
         self._server: ServerOrder | None = None
         #: Servers that did not become ready.
         self._failed: set[ServerOrder] = set()
@@ -99,6 +102,9 @@ class Neighbour:
     def close(self) -> None:
         """Have it end, whatever it does; Kubernetes starts it again as long as there is this pod."""
         self._end()
+        if self._held >= 0:
+            os.close(self._held)
+            self._held = -1
 
     def show_life(self) -> None:
         """Say that this worker is there, to the probe of its own container."""
@@ -195,6 +201,8 @@ class Neighbour:
             self._end()
             self._wait(self._has_ended, why_end, _ANSWERS, "")
             self._used.unlink(missing_ok=True)
+        if self._held < 0:
+            self._held = os.open(self._inputs / HELD, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         for name in (REQUEST, END, STUCK):
             (self._inputs / name).unlink(missing_ok=True)
 
