@@ -9,7 +9,7 @@ export PATH := $(BIN):$(PATH)
 # Or each of the thousands of processes that tests start would compile what it imports, three times the work of its start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint unit integration tools cluster cluster-down e2e campaign bench docs coverage golden lock images clean
+.PHONY: help demo test lint unit integration tools queue cluster cluster-down e2e campaign bench docs coverage golden lock images clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -47,6 +47,10 @@ tools: $(INSTALLED) ## the real tools of the integration tests: registry, skopeo
 integration: tools ## tests against real servers and scanners on loopback
 	python -m pytest tests/integration -n 6 --dist loadfile --no-loadscope-reorder --durations=25 --durations-min=2
 
+queue: $(INSTALLED) ## a Kafka broker on this machine, for the queue `kafka`, and the lines of a configuration that uses it
+	@python -m tests.tools default-jre-headless maven kafka
+	@python -m tests.tools.kafka
+
 cluster: $(INSTALLED) ## a real one-node Kubernetes with Argo on this machine, without Docker (root, Debian, Go)
 	@python -m tests.tools --cluster
 	@python -m tests.cluster up
@@ -80,7 +84,7 @@ golden: $(INSTALLED) ## rewrite the golden files, then review the diff
 lock: $(INSTALLED) ## resolve the dependencies again into requirements.lock
 	uv pip compile -q pyproject.toml --all-extras --group dev --group docs --upgrade --generate-hashes --universal \
 	  --python-version 3.11 --custom-compile-command "make lock" -o requirements.lock
-	uv pip compile -q pyproject.toml --extra serve --extra controller --extra otel --extra signatures --constraint requirements.lock --generate-hashes --universal \
+	uv pip compile -q pyproject.toml --extra serve --extra controller --extra otel --extra signatures --extra kafka --constraint requirements.lock --generate-hashes --universal \
 	  --python-version 3.11 --custom-compile-command "make lock" -o argo-install/requirements.lock
 	uv pip compile -q argo-install/build.in --upgrade --generate-hashes --universal \
 	  --python-version 3.11 --custom-compile-command "make lock" -o argo-install/build.lock

@@ -17,7 +17,7 @@ SAMPLES = {
     "tokenSecret": "a", "labels": ["owner"], "kind": "harbor", "apiVersion": "v2", "actions": [], "inputs": {},
     "events": [{"name": "e"}], "tasks": [{"image": "a"}], "property": "$.a", "match": "a", "valueFrom": "string",
     "type": "RuntimeDefault",
-    "images": ["a"], "predicateType": "a", "scan": "a", "cataloguers": ["1"],
+    "images": ["a"], "predicateType": "a", "scan": "a", "cataloguers": ["1"], "servers": ["a.io:9092"],
     "start": ["x"], "ready": ["x"],
 }  # fmt: skip
 #: What is there as well, because a rule between keys wants it.
@@ -30,6 +30,7 @@ BESIDE = {
     "JobTask": {"image": "a"}, "JobPlugin": {"image": f"a@sha256:{'0' * 64}"},
     "TaskVariables": {"secretRef": {"name": "a"}},
     "SbomsSection": {"store": True},
+    "KafkaSection": {"tls": True, "certificate": "c", "key": "k", "user": "u", "password": "p"},
     "Signer": {"issuer": "https://a.io", "identity": "a"},
     "AdmissionPolicy": {"name": "n", "images": ["a"], "authorities": [{"key": "a"}]},
 }  # fmt: skip

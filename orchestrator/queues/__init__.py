@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.queues.interface import CellQueue, QueueModule
 
 #: Modules of this folder that are queues, by the name that `queue.kind` gives them.
-_MODULES = {"store": "store"}
+_MODULES = {"store": "store", "kafka": "kafka"}
 
 
 def make(config: Config) -> CellQueue:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import threading
     from types import TracebackType
 
     from orchestrator.config.loading import Config
@@ -52,6 +53,15 @@ class CellQueue(Protocol):
 
     def take(self, offer: QueueOffer, *, lease: int) -> CellLease | None:
         """Take the cell whose turn it is, for a lease of this many seconds; None where none waits for such a worker."""
+        ...
+
+    def wait(self, stop: threading.Event, pause: float) -> None:
+        """Wait until a cell may be there for who found none; at most until the event is set.
+
+        Args:
+            stop: ends it.
+            pause: seconds, for a queue that does not learn it otherwise.
+        """
         ...
 
     def renew(self, lease: CellLease, *, seconds: int) -> Renewal:

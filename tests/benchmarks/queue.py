@@ -14,10 +14,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
+from orchestrator.config.loading import load_config
+from orchestrator.queues.kafka.queue import KafkaQueue
 from orchestrator.store.cell_queue.messages import Handover, QueuedCell, QueueOffer
 from orchestrator.store.cell_queue.store import QueueStore
 from tests.benchmarks import costs
 from tests.integration.queue_place import QueuePlace
+from tests.tools.kafka import start_kafka
 from tests.tools.mariadb import start_mariadb
 from tests.tools.postgres import start_postgres
 
@@ -50,7 +55,10 @@ def main(cells: int) -> int:
             "SQLite": f"sqlite:///{folder / 'store.sqlite3'}",
         }
         for name, url in urls.items():
-            _queue(name, url, cells)
+            _queue(name, QueueStore(url), cells)
+        broker = stack.enter_context(start_kafka())
+        for name, url in urls.items():
+            _queue(f"{name}, Kafka", _by_kafka(url, broker.server, _fresh(folder / f"kafka-{name}")), cells)
         sys.stdout.write("\n")
         costs.head("engine", "cells", "wall s", "cells a minute", "CPU ms/cell", words=1)
         _plan("local", folder, urls["SQLite"])
@@ -59,8 +67,20 @@ def main(cells: int) -> int:
     return 0
 
 
-def _queue(name: str, url: str, cells: int) -> None:
-    with QueueStore(url) as queue:
+def _by_kafka(url: str, server: str, folder: Path) -> QueueStore:
+    """A queue whose workers a broker wakes; its topics are there, and somebody has used the broker before."""
+    path = folder / "scanmatrix.yaml"
+    kafka = {"servers": server, "prefix": f"{folder.name}."}
+    path.write_text(yaml.safe_dump({"store": {"url": url}, "queue": {"kind": "kafka", "kafka": kafka}}))
+    queue = KafkaQueue.of(load_config(path, environment={}))
+    queue.migrate()
+    queue.hand_over(_order("first", 2))
+    queue.forget_run("first")
+    return queue
+
+
+def _queue(name: str, opened: QueueStore, cells: int) -> None:
+    with opened as queue:
         queue.migrate()
         wall, cpu = _timed(lambda: queue.hand_over(_order("long", cells)))
         taken, spent = _timed(lambda: _take(queue))

@@ -41,13 +41,15 @@ class QueuePlace:
         log: a line for each time that a scanner was begun: target and scan.
     """
 
-    def __init__(self, folder: Path, *, images: int = 2, url: str = "", scans=None, **settings) -> None:
+    def __init__(
+        self, folder: Path, *, images: int = 2, url: str = "", scans=None, retries: int = 0, **settings
+    ) -> None:
         self.folder, self.log = folder, folder / "log"
         self.archives = [
             layouts.write_archive(folder / f"image-{number}.tar", Image.build([layer({"n": str(number)})]))
             for number in range(images)
         ]
-        self.scans = {}
+        self.scans, self.retries = {}, retries
         for name, action in ({"first": "pass", "second": "pass"} if scans is None else scans).items():
             self.write_template(name, action)
         config = {
@@ -74,7 +76,7 @@ class QueuePlace:
                 "{report}", "{parameter.log}", "{tarball}", "{workdir}", "{parameter.action}",
             ],
             "format": "scanmatrix",
-            "retries": 0,
+            "retries": self.retries,
             "parameters": {"log": str(self.log), "action": action},
         }  # fmt: skip
         (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(template | more))
@@ -107,10 +109,10 @@ class QueuePlace:
             )  # fmt: skip
 
     @contextmanager
-    def workers(self, count: int = 1):
+    def workers(self, count: int = 1, *, first: int = 0):
         """Workers in threads, until the block ends."""
         with ExitStack() as stack:
-            made = [stack.enter_context(self.worker(name=f"w{number}")) for number in range(count)]
+            made = [stack.enter_context(self.worker(name=f"w{number}")) for number in range(first, first + count)]
             for each in made:
                 thread = threading.Thread(target=each.run, daemon=True)
                 thread.start()

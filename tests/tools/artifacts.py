@@ -12,8 +12,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.tools import require
-from tests.tools._catalog import ARTEFACTS, CLIENTS, TRIVY_WHEEL, Artefact
+from tests.tools import kafka, require
+from tests.tools._catalog import ARTEFACTS, CLIENTS, KAFKA, TRIVY_WHEEL, Artefact
 
 DEBIAN_SUITE = "bookworm"
 LOG4J = "org.apache.logging.log4j:log4j-core:2.14.1"
@@ -92,6 +92,14 @@ def _fetch_jar(folder: Path, artifact: str = LOG4J) -> Path:
     return next(folder.glob(f"{artifact.split(':')[1]}-*.jar"))
 
 
+def _fetch_kafka(folder: Path) -> Path:
+    made = folder / "kafka"
+    (folder / "pom.xml").write_text(_POM)
+    _run("mvn", "--batch-mode", "dependency:copy-dependencies", f"-DoutputDirectory={made / 'jars'}", cwd=folder)
+    kafka.prepare(made)
+    return made
+
+
 def _fetch_npm(folder: Path, package: str = NPM) -> Path:
     _run("npm", "pack", package, "--silent", cwd=folder)
     return next(folder.glob("*.tgz"))
@@ -122,7 +130,17 @@ def _make_debian(folder: Path, packages: tuple[str, ...] = ()) -> Path:
     return folder / "root.tar"
 
 
+_POM = f"""
+<project>
+  <modelVersion>4.0.0</modelVersion><groupId>tests</groupId><artifactId>broker</artifactId><version>1</version>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{KAFKA}</version></dependency>
+  </dependencies>
+</project>
+"""
+
 _MAKERS: dict[str, Callable[[Path], Path]] = {
+    "kafka": _fetch_kafka,
     "log4j-core": _fetch_jar,
     "npm-package": _fetch_npm,
     "sarif-schema": partial(_fetch_npm, package=SARIF),

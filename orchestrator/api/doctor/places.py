@@ -48,6 +48,9 @@ def probes(config: Config, needs: Needs) -> Iterator[Probe]:
         partial(_look_at_store, config),
         "check store.url in the configuration",
     )
+    if config.queue.kind == "kafka":
+        advice = "check queue.kafka in the configuration, and that the broker runs"
+        yield Probe("queue", "kafka", config.engine == "queue", partial(_look_at_broker, config), advice)
 
 
 def _look_at_volume(config: Config, root: Path) -> Seen:
@@ -105,6 +108,13 @@ def _look_at_database(volume: Volume, scan: Scan, database: Database) -> Seen:
     if wrong := damage(volume.databases(scan.name) / version):
         return Seen(CheckState.BROKEN, f"{version}: {wrong}", f"the next run of {scan.name} fetches another")
     return Seen(CheckState.OK, f"{age} old ({version})" + ("" if used else "; the next run asks for a newer one"))
+
+
+def _look_at_broker(config: Config) -> Seen:
+    """Whether it answers, and lets us in."""
+    from orchestrator.queues import kafka
+
+    return Seen(CheckState.OK, kafka.look(config))
 
 
 def _look_at_store(config: Config) -> Seen:

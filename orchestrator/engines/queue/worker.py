@@ -146,7 +146,7 @@ class Worker:
                 self._tend()
                 break
             if lease is None:
-                self._stop.wait(pace.pause())
+                self._queue.wait(self._stop, pace.pause())
                 continue
             pace.reset()
             cells += 1

@@ -31,6 +31,8 @@ from orchestrator.store.columns import clip
 from orchestrator.store.dialects import insert, insert_new, upsert
 
 if TYPE_CHECKING:
+    import threading
+
     from sqlalchemy import Connection
 
     from orchestrator.store.cell_queue.messages import Handover, QueueOffer
@@ -93,6 +95,15 @@ class QueueStore(BriefStore):
         if not self._finds(waits):
             return None
         return self._transact(lambda connection: taking.take(connection, offer, self._clock(connection), lease))
+
+    def wait(self, stop: threading.Event, pause: float) -> None:
+        """Wait before the next look for a cell: nobody says when there is one.
+
+        Args:
+            stop: ends it.
+            pause: seconds.
+        """
+        stop.wait(pause)
 
     def renew(self, lease: CellLease, *, seconds: int) -> Renewal:
         """Say that one is at work on a cell, and learn whether it is still one's own."""
