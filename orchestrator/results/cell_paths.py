@@ -12,10 +12,11 @@ import msgspec
 
 from orchestrator.images.content.spelling import origin
 from orchestrator.model import Finding
-from orchestrator.volume.layout import UNPACKED
+from orchestrator.volume.layout import STANDING_CELL, UNPACKED
 
-#: How a scanner calls the folder with the layers: `layers` of its cell, or its own mount.
-_UNPACKED = re.compile(rf"/?{UNPACKED}/")
+#: How a scanner calls the folder with the layers: `layers` of its cell, its own mount, or a folder in that, beside a
+#: worker. No layer is called `files`.
+_UNPACKED = re.compile(rf"/?{UNPACKED}/(?:files/)?")
 _WITHIN = re.compile(r"(?:attempt-\d+/|checkout/)?")
 
 
@@ -27,7 +28,7 @@ def within_cell(findings: Iterable[Finding], folder: str, *, layers: bool = Fals
         folder: of the cell, below the volume: `runs/<run>/<target>/<scan>`.
         layers: whether its scanner was given the unpacked layers of an image.
     """
-    moved = _without_folder(findings, f"{folder}/")
+    moved = map(_as_in_container, _without_folder(findings, f"{folder}/"))
     return map(_in_image, moved) if layers else moved
 
 
@@ -41,6 +42,14 @@ def _without_folder(findings: Iterable[Finding], mark: str) -> Iterator[Finding]
             )
         else:
             yield finding
+
+
+def _as_in_container(finding: Finding) -> Finding:
+    """A finding of a scanner that a worker keeps running, by the paths that its own container would have had."""
+    if not finding.location.startswith(f"{STANDING_CELL}/") and STANDING_CELL not in finding.place:
+        return finding
+    place = "\n".join(each.removeprefix(STANDING_CELL) for each in finding.place.split("\n"))
+    return msgspec.structs.replace(finding, location=finding.location.removeprefix(STANDING_CELL), place=place)
 
 
 def _in_image(finding: Finding) -> Finding:

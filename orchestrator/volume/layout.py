@@ -51,6 +51,9 @@ PRIVATE = 0o640
 PUBLIC = 0o644
 #: In a cell's folder: the link to its target's tarball, and the folders with a repository's files, or an image's.
 TARBALL, CHECKOUT, UNPACKED = "image.tar", "checkout", "layers"
+#: Where a scanner that a worker keeps running sees its folders, and the one with what its current cell reads.
+STANDING = "/scanmatrix"
+STANDING_CELL = f"{STANDING}/inputs/cell"
 #: In the folder of a cell that reads a stored SBOM in place of its image: that SBOM.
 SBOM = "sbom.json"
 #: How the names of the folders begin in which the local engine runs the attempts at a cell.

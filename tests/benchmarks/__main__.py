@@ -31,6 +31,7 @@ BENCHMARKS = (
     "churn",
     "sboms",
     "queue",
+    "warm",
 )
 
 

@@ -1,21 +1,26 @@
 """Scanners that workers keep running: what a cell leaves, what it breaks, and that none gets anything of another."""
 
+import csv
+import io
 import json
 import re
 import signal
 import time
+import zipfile
 
 import psutil
 import pytest
 import yaml
 
 from orchestrator.engines.local.sandbox import find_sandbox
+from orchestrator.kit.own import templates_folder
 from orchestrator.model import Outcome
 from orchestrator.volume.records import Records
 from tests.integration.engine import REPORT
 from tests.integration.queue_place import QueuePlace
 from tests.tools import layouts, require
 from tests.tools.images import Image, layer
+from tests.tools.samples import EICAR
 
 SERVER = """
 import os, socket, sys
@@ -225,3 +230,60 @@ def all_ok(rows):
     """Whether every cell is; shown with its reason otherwise."""
     assert [row.reason for row in rows.values() if row.outcome is not Outcome.OK] == []
     return True
+
+
+def test_clamd_finds_what_clamscan_finds(tmp_path, virus_signatures):
+    for program in ("clamscan", "clamd", "clamdscan"):
+        require(program)
+    nested = zipped({"inner/a.zip": zipped({"b.com": EICAR}), "c.txt": b"clean"})
+    contents = [
+        {"n": b"clean"},
+        {"srv/eicar.com": EICAR, "srv/other": b"clean", "odd name: FOUND": EICAR},
+        {"app/outer.zip": nested, "/".join(["deep"] * 60): EICAR},
+        {"mail.txt": b"x" * 100_000 + EICAR},
+    ]
+    archives = [
+        layouts.write_archive(tmp_path / f"image-{number}.tar", Image.build([layer(files)]))
+        for number, files in enumerate(contents)
+    ]
+    found = {}
+    for kind in ("cold", "warm"):
+        place = virus_place(tmp_path / kind, archives, virus_signatures, warm=kind == "warm")
+        place.engine().submit(place.plan())
+        place.work_off()
+        rows, records = rows_of(place)
+        assert all_ok(rows)
+        assert {"beside a server" in record.isolation for record in records.values()} == {kind == "warm"}
+        written = list(csv.DictReader(io.StringIO((place.volume.results("r1") / "findings.csv").read_text())))
+        found[kind] = sorted(
+            (row["id"], row["location"], row["place"], row["severity"], row["target"]) for row in written
+        )
+    assert found["cold"] == found["warm"]
+    assert len({row[1] for row in found["warm"]}) == 4
+
+
+def zipped(files):
+    """A ZIP archive."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def virus_place(folder, archives, signatures, *, warm):
+    """The shipped `virus`, with signatures of the tests."""
+    folder.mkdir()
+    place = QueuePlace(folder, images=0, scans={}, local={"runner": "process", "sandbox": "required"})
+    virus = yaml.safe_load((templates_folder() / "virus.yaml").read_text())
+    virus["database"] = {"refresh": ["cp", *map(str, sorted(signatures.iterdir())), "{database}"]}
+    del virus["parameters"]
+    if not warm:
+        del virus["warm"]
+    (folder / "virus.yaml").write_text(yaml.safe_dump(virus))
+    written = yaml.safe_load(place.path.read_text())
+    written["scans"] = {"default": ["virus"], "templates": ["virus.yaml"]}
+    written["targets"] = [{"archive": str(archive)} for archive in archives]
+    place.path.write_text(yaml.safe_dump(written))
+    place.archives, place.scans = archives, {"virus": ""}
+    return place

@@ -23,7 +23,7 @@ from orchestrator.kit.guarding import guarded, in_words
 from orchestrator.kit.masking import mask
 from orchestrator.kit.removal import remove_quietly
 from orchestrator.model.endings import timed_out
-from orchestrator.volume.layout import TARBALL, UNPACKED
+from orchestrator.volume.layout import STANDING, STANDING_CELL, TARBALL, UNPACKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from orchestrator.model import Scan, Warm
 
 _log = logging.getLogger(__name__)
-#: Where a scanner that is kept running sees its folders, in a sandbox as in a container.
-_INSIDE = "/scanmatrix"
 #: The folders of a server, here and there; the cell's own first.
 _FOLDERS = (_WORK, _SERVER, _OUTPUTS, _INPUTS) = ("work", "server", "outputs", "inputs")
 #: Seconds that a cell may take beyond its timeout before the supervisor itself is thought to be stuck.
@@ -89,7 +87,7 @@ class WarmServer:
             (root / name).mkdir(mode=0o700)
         self._feeder = Feeder(root / _INPUTS, root / _OUTPUTS)
         inside = self._inside
-        database = {"database": f"{_INSIDE}/database"} if key.database else {}
+        database = {"database": f"{STANDING}/database"} if key.database else {}
         self._where = {"server": inside.server, "files": f"{inside.inputs}/{FILES}", **database}
         texts = dict(zip(self._warm.files, self._fill(tuple(self._warm.files.values()), {}), strict=True))
         self._feeder.prepare(program, texts)
@@ -183,11 +181,11 @@ class WarmServer:
     def _stay(self) -> None:
         """The supervisor in its container or sandbox, until it ends or is to end."""
         places = [
-            Binding("workdir" if name == _WORK else name, self._root / name, f"{_INSIDE}/{name}", name == _INPUTS)
+            Binding("workdir" if name == _WORK else name, self._root / name, f"{STANDING}/{name}", name == _INPUTS)
             for name in _FOLDERS
         ]
         if self.key.database:
-            places.append(Binding("database", self.key.database, f"{_INSIDE}/database"))
+            places.append(Binding("database", self.key.database, f"{STANDING}/database"))
         job = Job(
             argv=tuple(supervisor_command(self._inside, within=self._warm.ready_within)),
             folder=self._root / _WORK,
@@ -216,7 +214,7 @@ class WarmServer:
 
     @property
     def _inside(self) -> SupervisorPlaces:
-        inputs, outputs, server, work = (f"{_INSIDE}/{name}" for name in (_INPUTS, _OUTPUTS, _SERVER, _WORK))
+        inputs, outputs, server, work = (f"{STANDING}/{name}" for name in (_INPUTS, _OUTPUTS, _SERVER, _WORK))
         return SupervisorPlaces(inputs, outputs, server, work)
 
     def _fill(self, words: tuple[str, ...], where: dict[str, str]) -> tuple[str, ...]:
@@ -234,11 +232,10 @@ class WarmServer:
 
     def _lay(self, attempt: CellInputs) -> dict[str, str]:
         """Put what a cell reads to where the scanner sees it; where that is."""
-        cell = f"{self._inside.inputs}/{self._feeder.cell.name}"
         (self._feeder.cell / TARBALL).hardlink_to(attempt.tarball)
         if attempt.layers:
             attempt.layers.rename(self._feeder.cell / UNPACKED)
-        return {"tarball": f"{cell}/{TARBALL}", "layers": f"{cell}/{UNPACKED}"}
+        return {"tarball": f"{STANDING_CELL}/{TARBALL}", "layers": f"{STANDING_CELL}/{UNPACKED}"}
 
     def _put_back(self, attempt: CellInputs) -> None:
         """What the cell has read is the attempt's again: another server may have to read it."""

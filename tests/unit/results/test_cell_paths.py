@@ -8,7 +8,10 @@ from orchestrator.results.cell_paths import within_cell
 FOLDER = "runs/run-1/sha256-0/virus"
 
 
-@pytest.mark.parametrize("root", [f"/volume/{FOLDER}/layers", f"{FOLDER}/layers", "/layers"])
+@pytest.mark.parametrize(
+    "root",
+    [f"/volume/{FOLDER}/layers", f"{FOLDER}/layers", "/layers", "/layers/files", "/scanmatrix/inputs/cell/layers"],
+)
 def test_a_file_of_a_layer_is_called_as_the_image_calls_it(root):
     def told(location, place=""):
         finding = Finding(id="x", kind="malware", location=f"{root}/{location}", place=place)
