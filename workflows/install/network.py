@@ -130,6 +130,9 @@ def policy_of_workers(config: Config, scan: Scan, name: str) -> Manifest:
         named = [block(cidr, NEVER) for cidr in config.argo.network.private]
         ports = sorted({*_DATABASES, *config.argo.network.ports})
         egress += [{"to": named, "ports": ports_of(ports)}] if named else _outside(config, ports)
+    if config.queue.kind == "kafka" and config.queue.kafka:
+        brokers = [f"kafka://{server}" for server in config.queue.kafka.servers]
+        egress += _outside(config, (), brokers)
     if scan.database:
         urls = [url for commands in (False, True) for url in _mirror_urls((scan,), commands=commands)]
         egress += _outside(config, {_HTTP, _HTTPS}, urls) if urls else []

@@ -11,22 +11,27 @@ from orchestrator.workflows.install.objects import Manifest, manifest
 
 if TYPE_CHECKING:
     from orchestrator.config.loading import Config
+    from orchestrator.config.queue import KafkaSection
 
 _COMPONENT: Final = str(names.Component.WORKER)
 _KEDA: Final = "keda.sh/v1alpha1"
 #: Seconds between two looks at what waits, and after the last cell before all workers go.
 _LOOK, _COOL = 10, 300
+#: The variable of the broker's password, which workers have from their Secret; and mechanisms as KEDA calls them.
+_PASSWORD: Final = "SCANMATRIX_QUEUE__KAFKA__PASSWORD"  # noqa: S105 - the name of a variable
+_MECHANISMS: Final = {"SCRAM-SHA-512": "scram_sha512", "SCRAM-SHA-256": "scram_sha256", "PLAIN": "plaintext"}
 #: Of the CPU that a scanner asks for, in percent.
 _BUSY = 60
 
 
-def scaled(config: Config, name: str, version: str) -> list[Manifest]:
+def scaled(config: Config, name: str, scan: str, version: str) -> list[Manifest]:
     """What scales one Deployment; nothing where nobody wants that.
 
     Args:
         config: says what scales it, and within which bounds.
         name: of the Deployment.
-        version: of its scan, which cells are for.
+        scan: name of its scan.
+        version: of that, which cells are for.
 
     Raises:
         UsageError: nothing that could be asked says how many cells wait.
@@ -44,6 +49,8 @@ def scaled(config: Config, name: str, version: str) -> list[Manifest]:
         return [manifest(kind, name, space, api=api, component=_COMPONENT, spec=spec)]
     if settings.scaling == "none":
         return []
+    if kafka := config.queue.kafka if config.queue.kind == "kafka" else None:
+        return _by_lag(config, kafka, name, scan)
     if not (secret := config.argo.scheduler.store_secret):
         raise UsageError(
             "argo.workers.scaling: keda asks the store how many cells wait, and a file on the volume cannot be asked:"
@@ -51,18 +58,52 @@ def scaled(config: Config, name: str, version: str) -> list[Manifest]:
         )
     login = {"secretTargetRef": [{"parameter": "connection", "name": secret, "key": "url"}]}
     asked = {"query": _query(version, settings.most), "targetQueryValue": "1", "activationTargetQueryValue": "0"}
+    return _by_keda(config, name, {"type": "postgresql", "metadata": asked}, login)
+
+
+def _by_keda(config: Config, name: str, trigger: Manifest, login: Manifest) -> list[Manifest]:
+    settings, space = config.argo.workers, config.argo.namespace
+    trigger = trigger | ({"authenticationRef": {"name": name}} if login else {})
     spec = {
         "scaleTargetRef": {"name": name},
         "minReplicaCount": 0,
         "maxReplicaCount": settings.most,
         "pollingInterval": _LOOK,
         "cooldownPeriod": _COOL,
-        "triggers": [{"type": "postgresql", "metadata": asked, "authenticationRef": {"name": name}}],
+        "triggers": [trigger],
     }
-    return [
-        manifest("TriggerAuthentication", name, space, api=_KEDA, component=_COMPONENT, spec=login),
-        manifest("ScaledObject", name, space, api=_KEDA, component=_COMPONENT, spec=spec),
-    ]
+    authentication = manifest("TriggerAuthentication", name, space, api=_KEDA, component=_COMPONENT, spec=login)
+    found = manifest("ScaledObject", name, space, api=_KEDA, component=_COMPONENT, spec=spec)
+    return [authentication, found] if login else [found]
+
+
+def _by_lag(config: Config, kafka: KafkaSection, name: str, scan: str) -> list[Manifest]:
+    """By the cells that wait in the topic of a scan; the login is that of workers."""
+    settings = config.argo.workers
+    if kafka.partitions < settings.most:
+        raise UsageError(
+            f"argo.workers.most: {settings.most} workers of a scan need as many partitions, and queue.kafka.partitions"
+            f" is {kafka.partitions}: a worker without one would be woken by nothing"
+        )
+    # Before the first worker of a group there is no offset; what was sent before that counts as well.
+    asked = {
+        "bootstrapServers": ",".join(kafka.servers),
+        "consumerGroup": kafka.group,
+        "topic": kafka.topic(scan),
+        "lagThreshold": "1",
+        "offsetResetPolicy": "earliest",
+    }
+    asked |= {"tls": "enable"} if kafka.tls else {}
+    login: Manifest = {}
+    if kafka.user:
+        if not (secret := settings.environment_secret):
+            raise UsageError(
+                f"argo.workers.scaling: keda needs the login of the broker: put it into a Secret under {_PASSWORD}, and"
+                " name that in argo.workers.environmentSecret"
+            )
+        asked |= {"sasl": _MECHANISMS[kafka.mechanism], "username": kafka.user}
+        login = {"secretTargetRef": [{"parameter": "password", "name": secret, "key": _PASSWORD}]}
+    return _by_keda(config, name, {"type": "kafka", "metadata": asked}, login)
 
 
 def _query(version: str, most: int) -> str:

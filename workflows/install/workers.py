@@ -73,7 +73,7 @@ def workers(config: Config, contents: Mapping[str, str]) -> list[Manifest]:
                 " have: leave it to a pod for each cell"
             )
         found += [_deployment(config, scan, contents), policy_of_workers(config, scan, name_of(config, name))]
-        found += scaled(config, name_of(config, name), version_of(scan))
+        found += scaled(config, name_of(config, name), name, version_of(scan))
     return found
 
 

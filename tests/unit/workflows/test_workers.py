@@ -193,3 +193,42 @@ def test_caches_let_workers_in_where_there_are_some(tmp_path: Path) -> None:
 
     assert let_in(config(tmp_path))
     assert not let_in(config(tmp_path, ""))
+
+
+KAFKA = "queue: {{kind: kafka, kafka: {{servers: 'broker:9093', partitions: 4{}}}}}\n"
+
+
+def woken(tmp_path: Path, more: str, login: str = "") -> Config:
+    text = WORKERS.format("general", more, "") + KAFKA.format(login)
+    (tmp_path / "scanmatrix.yaml").write_text(text)
+    return load_config(tmp_path / "scanmatrix.yaml", environment={})
+
+
+def test_keda_asks_the_broker_where_one_wakes_workers(tmp_path: Path) -> None:
+    objects = made(woken(tmp_path, ", scaling: keda, most: 4"))
+    [trigger] = objects["ScaledObject"]["spec"]["triggers"]
+    assert trigger["type"] == "kafka"
+    assert trigger["metadata"] == {
+        "bootstrapServers": "broker:9093",
+        "consumerGroup": "scanmatrix",
+        "topic": "scanmatrix.general",
+        "lagThreshold": "1",
+        "offsetResetPolicy": "earliest",
+    }
+    assert "authenticationRef" not in trigger
+    ports = {one["port"] for rule in objects["NetworkPolicy"]["spec"]["egress"] for one in rule["ports"]}
+    assert 9093 in ports
+    with pytest.raises(UsageError, match="need as many partitions"):
+        made(woken(tmp_path, ", scaling: keda, most: 5"))
+
+
+def test_keda_has_the_login_of_the_broker_from_the_workers_own_secret(tmp_path: Path) -> None:
+    login = ", tls: true, user: scans, password: '${BROKER}'"
+    objects = made(woken(tmp_path, ", scaling: keda, most: 4, environmentSecret: broker", login))
+    [trigger] = objects["ScaledObject"]["spec"]["triggers"]
+    assert trigger["metadata"]["sasl"] == "scram_sha512"
+    assert (trigger["metadata"]["tls"], trigger["metadata"]["username"]) == ("enable", "scans")
+    [secret] = objects["TriggerAuthentication"]["spec"]["secretTargetRef"]
+    assert secret == {"parameter": "password", "name": "broker", "key": "SCANMATRIX_QUEUE__KAFKA__PASSWORD"}
+    with pytest.raises(UsageError, match=r"argo\.workers\.environmentSecret"):
+        made(woken(tmp_path, ", scaling: keda, most: 4", login))
