@@ -91,9 +91,9 @@ class HintSender:
 
     def _made(self) -> Producer:
         if self._producer is None:
-            # A message that comes twice, or before another one, changes nothing.
+            # A message that comes twice, or before another one, changes nothing; and `flush` waits for no more of them.
             options = self._connection.options(
-                acks="all", linger_ms=5, sticky_partitioning_linger_ms=0, message_timeout_ms=60_000
+                acks="all", linger_ms=100, sticky_partitioning_linger_ms=0, message_timeout_ms=60_000
             )
             self._producer = Producer(options)
         return self._producer
