@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from orchestrator.model import Severity
-    from orchestrator.store.past import StateTold
+    from orchestrator.store.places import StateTold
     from orchestrator.store.tag_cells import TagCell
 
 Counts: TypeAlias = tuple[tuple["Severity | None", int], ...]

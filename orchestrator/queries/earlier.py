@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.model import LedgerRow
-    from orchestrator.store.past import RunPlace, StoreReader
+    from orchestrator.store.past import StoreReader
+    from orchestrator.store.places import RunPlace
 
 #: Reference, platform and scan: a cell that is the same when its image has a new digest.
 CellName: TypeAlias = tuple[str, str, str]

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from orchestrator.queries.counted import CountedTargets
     from orchestrator.results.overview import RunSummary
-    from orchestrator.store.past import RunPlace, StoreReader
+    from orchestrator.store.past import StoreReader
+    from orchestrator.store.places import RunPlace
 
 
 class StoreOverview(Document, frozen=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 from sqlalchemy import and_, bindparam, func, or_, select
@@ -24,6 +24,7 @@ from orchestrator.store.extent import RunTimes
 from orchestrator.store.facts import Said
 from orchestrator.store.history import History
 from orchestrator.store.names import uses_of
+from orchestrator.store.places import Alike, RunPlace, StateTold, TargetPlace
 from orchestrator.store.quiet import alike
 from orchestrator.store.schema import HAS_FOUND, MERGED, cells, names, run_tags, runs, states, tags, targets
 from orchestrator.store.search import facts_named, facts_of_package, indexes_of, scores_of, states_with
@@ -36,15 +37,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from orchestrator.model import Distrust
-    from orchestrator.store.documents import Use
     from orchestrator.store.spans import Span
-    from orchestrator.store.tag_cells import Order, TagCell
+    from orchestrator.store.tag_cells import TagCell
 
 #: A target's reference and its platform (empty for a repository).
 TagName: TypeAlias = tuple[str, str]
 # Runs whose names are read at once.
 _RUNS_AT_ONCE = 50
-
 
 _TIMES = (runs.c.finished_at, runs.c.begin_at, runs.c.end_at)
 _RUNS = select(runs.c.id, runs.c.run, *_TIMES, runs.c.partial, runs.c.ledger_digest, runs.c.form, runs.c.names_digest)
@@ -68,52 +67,6 @@ _SCANS = (
     .where(states.c.last_at > 0)
     .distinct()
 )
-
-
-class RunPlace(NamedTuple):
-    """A run among all: its number, when it ended and its id, and whether it held only some targets and scans.
-
-    Attributes:
-        names: equal where two runs have the same names for the same targets; empty where nobody knows.
-    """
-
-    id: int
-    order: Order
-    partial: bool
-    names: str = ""
-
-    def is_named_as(self, other: RunPlace) -> bool:
-        """Whether both are known to have the same names for the same targets."""
-        return bool(self.names) and self.names == other.names
-
-
-class TargetPlace(NamedTuple):
-    """What a target is, who answers for it, the indexes that led to it, and the workloads that run it."""
-
-    target: str
-    digest: str
-    platform: str
-    owners: tuple[str, ...]
-    indexes: tuple[str, ...]
-    uses: tuple[Use, ...]
-
-
-class StateTold(NamedTuple):
-    """The newest cell of a target and scan that told what there is: its place, and a digest; empty where none is known.
-
-    A digest is the same as long as all that it said stays the same.
-    """
-
-    place: Position
-    digest: str
-
-
-class Alike(NamedTuple):
-    """A finding of a target and scan, and what it is about."""
-
-    state: int
-    identity: str
-    span: Span
 
 
 class StoreReader:

@@ -14,7 +14,8 @@ from orchestrator.model import Outcome
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from orchestrator.store.past import RunPlace, StoreReader
+    from orchestrator.store.past import StoreReader
+    from orchestrator.store.places import RunPlace
     from orchestrator.store.tag_cells import Order, TagCell
 
 NEVER: Order = (-1, "")

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
 
     from orchestrator.store.extent import Extent
-    from orchestrator.store.past import RunPlace, StoreReader
+    from orchestrator.store.past import StoreReader
+    from orchestrator.store.places import RunPlace
     from orchestrator.store.tag_cells import TagCell
 
 # Whole runs in which the cells of the older side are looked for, and runs whose names may be steady.
