@@ -1,7 +1,7 @@
 
 b=$0 in=$1 out=$2 server_folder=$3 work=$4 within=$5
 shift 5
-temporary="$*" server= started= listener= own= last= names= before= ending=
+temporary="$*" server= started= listener= own= last= names= before= ending= furniture=
 
 say() { echo "$*" > "$out/.new" && "$b" mv "$out/.new" "$out/state"; }
 
@@ -47,14 +47,18 @@ sweep() { # kill what is neither the server's nor ours, until nothing of it is l
 empty() {
   for each in "$1"/* "$1"/.[!.]* "$1"/..?*; do
     [ -e "$each" ] || [ -L "$each" ] || continue
-    "$b" rm -rf "$each" 2> /dev/null || {
-      [ -L "$each" ] || "$b" chmod -R u+rwX "$each" 2> /dev/null
-      "$b" rm -rf "$each" 2> /dev/null || end "ended: ${each%/*} cannot be emptied"
-    }
+    "$b" rm -rf "$each" 2> /dev/null && continue
+    [ -L "$each" ] || "$b" chmod -R u+rwX "$each" 2> /dev/null
+    "$b" rm -rf "$each" 2> /dev/null
   done
 }
 
-empty_all() { for each_folder in "$out" "$work" $temporary; do empty "$each_folder"; done; }
+left() { "$b" find "$out" "$work" $temporary -xdev 2>&1 | "$b" sort; }
+
+empty_all() {
+  for each_folder in "$out" "$work" $temporary; do empty "$each_folder"; done
+  [ "$$(left)" = "$furniture" ] || end "ended: a folder cannot be emptied"
+}
 
 watch() { # end a process after some seconds, or when the clock is rung
   (read -r -t "$2" _ <> "$in/clock"; kill -9 "-$1"; exit 0) 7>&- 8>&- 2> /dev/null &
@@ -160,9 +164,16 @@ run() {
 [ $$$ -lt 10 ] || { echo "a PID namespace of its own is needed"; exit 64; }
 trap 'end ended' TERM
 cd /
+("$b" cat "$in/held" > /dev/null; kill -TERM $$$) 2> /dev/null &
 exec 7<> "$in/bell"
 look_at $$$; own=$session
 [ -f "$out/begun" ] && read -r before < "$out/begun"
+if [ ! "$before" ]; then
+  for each_folder in "$out" "$work" $temporary; do empty "$each_folder"; done
+  furniture=$$(left) # what is mounted within these
+else
+  furniture=$$(for each_folder in "$out" "$work" $temporary; do echo "$each_folder"; done | "$b" sort)
+fi
 if [ "$before" ] && [ ! -e "$out/result" ]; then
   empty_all
   echo "$before lost 0 0" > "$out/.new" && "$b" mv "$out/.new" "$out/result"
