@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.argo.supervisor import (
     BEGUN,
@@ -42,6 +42,22 @@ if TYPE_CHECKING:
 _READ, _LOOK, _PIPE, _RUN = 0o644, 0o755, 0o666, 0o755
 
 
+class ServerOrder(NamedTuple):
+    """A server that a supervisor keeps running.
+
+    Attributes:
+        start: its command.
+        ready: that which ends with 0 once it answers.
+        environment: of both.
+        files: names and texts of what it reads.
+    """
+
+    start: tuple[str, ...]
+    ready: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    files: tuple[tuple[str, str], ...] = ()
+
+
 class Feeder:
     """The folders of one supervisor, from our side.
 
@@ -60,44 +76,43 @@ class Feeder:
         """The folder for what the next cell reads."""
         return self._inputs / CELL
 
-    def prepare(self, program: Path, files: Mapping[str, str]) -> None:
+    def prepare(self, program: Path) -> None:
         """Make the folder of inputs; nothing is started yet.
 
         Args:
             program: a static busybox.
-            files: text by name.
         """
         for folder in (self._inputs, self._inputs / FILES, self.cell):
             folder.mkdir(exist_ok=True)
             folder.chmod(_LOOK)
         shutil.copyfile(program, self._inputs / PROGRAM_NAME)
         (self._inputs / PROGRAM_NAME).chmod(_RUN)
-        for name, text in files.items():
-            self._write(f"{FILES}/{name}", text)
         for name in PIPES:
             pipe = self._inputs / name
             with suppress(FileExistsError):
                 os.mkfifo(pipe)
             pipe.chmod(_PIPE)
-        # What reads it learns of our end, however we end. Both ends of it, so that this waits for nobody.
-        self._held = os.open(self._inputs / HELD, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        # A supervisor that starts again goes by what was asked last.
-        self._number = max(self._number, _number(self._read(BEGUN)))
 
-    def serve(self, start: Sequence[str], ready: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Have the supervisor start a server before anything else.
+    def hold(self) -> None:
+        """Have the supervisor end when this process does, however that ends."""
+        if self._held < 0:  # both ends of it, so that this waits for nobody
+            self._held = os.open(self._inputs / HELD, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
-        Args:
-            start: its command.
-            ready: that which ends with 0 once it answers.
-            environment: of both.
-        """
-        self._write(START, command_words(start, environment))
-        self._write(READY, command_words(ready, environment))
+    def serve(self, order: ServerOrder | None) -> None:
+        """Have the supervisor start a server before anything else, from its next start on; or none."""
+        for path in (self._inputs / START, self._inputs / READY, *(self._inputs / FILES).iterdir()):
+            path.unlink(missing_ok=True)
+        if order:
+            for name, text in order.files:
+                self._write(f"{FILES}/{name}", text)
+            environment = dict(order.environment)
+            self._write(READY, command_words(order.ready, environment))
+            self._write(START, command_words(order.start, environment))
 
     def ask(self, words: Sequence[str], environment: Mapping[str, str], *, timeout: int, printed: str = "") -> None:
         """Ask for a cell, which reads what is in the folder for it; see `request_words`."""
-        self._number += 1
+        # A supervisor that starts again goes by what was asked last.
+        self._number = max(self._number, _number(self._read(BEGUN))) + 1
         self._write(REQUEST, request_words(self._number, words, environment, timeout=timeout, printed=printed))
         self._ring(BELL)
 
@@ -118,14 +133,16 @@ class Feeder:
         """The end of what the scanner of the last cell said, or of what the server did before it ended."""
         return self._bytes(SERVER_LOG, WORD_BYTES) if of_server else self._bytes(LOG, LOG_BYTES)
 
-    def done(self) -> None:
-        """What was asked for last is not asked for any more."""
-        (self._inputs / REQUEST).unlink(missing_ok=True)
+    def withdraw(self) -> None:
+        """Nothing is asked for any more, neither a cell nor the end."""
+        for name in (REQUEST, END):
+            (self._inputs / name).unlink(missing_ok=True)
 
     def end(self) -> None:
-        """Have the supervisor end between two cells."""
+        """Have the supervisor end, whatever it does."""
         self._write(END, "")
-        self._ring(BELL)
+        for pipe in (CLOCK, BELL):
+            self._ring(pipe)
 
     def close(self) -> None:
         """Let go of the supervisor, which ends by that."""
@@ -174,4 +191,5 @@ class Feeder:
 
 def _number(text: str) -> int:
     word = text.strip()
-    return int(word) if word.isascii() and word.isdigit() and len(word) < 13 else 0  # noqa: PLR2004 - as in a result
+    # One digit less than a result may have, for the next number.
+    return int(word) if word.isascii() and word.isdigit() and len(word) < 12 else 0  # noqa: PLR2004

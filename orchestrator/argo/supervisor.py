@@ -123,14 +123,14 @@ empty_all() {{
 }}
 
 watch() {{ # end a process after some seconds, or when the clock is rung
-  (read -r -t "$2" _ <> "$in/{CLOCK}"; kill -9 "-$1"; exit 0) 7>&- 8>&- 2> /dev/null &
+  (read -r -t "$2" _ <> "$in/{CLOCK}"; : > "$out/.late"; kill -9 "-$1") 7>&- 8>&- 2> /dev/null &
   watcher=$!
 }}
 
 watched() {{ # whether it was ended; the watcher may not have got so far that it lets go of what we do at a SIGTERM
   kill -9 "$watcher"
   wait "$watcher"
-  [ $? = 0 ]
+  [ -e "$out/.late" ] && "$b" rm -f "$out/.late"
 }} 2> /dev/null
 
 become() {{ # a command of the scanner's image, where this shell would take a program of its own by that name

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orchestrator.errors import UsageError
+from orchestrator.kit.advice import ours
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,5 +42,5 @@ def check_version(catalog: Mapping[str, Scan], scans: Sequence[str], version: st
         if name in catalog and (present := version_of(catalog[name])) != version:
             raise UsageError(
                 f"{name}: this pod has the scanner of version {version[:12]}, and the configuration has"
-                f" {present[:12]}: install the workers again, by `scanmatrix install --workers`"
+                f" {present[:12]}: install the workers again, by {ours('install', '--workers')}"
             )

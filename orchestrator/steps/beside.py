@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from orchestrator.argo.beside import INPUTS, LAYERS, LIFE, OWN, OWN_AT
-from orchestrator.argo.supervisor import FILES, PIPES
-from orchestrator.steps.static_program import put_program
+from orchestrator.argo.beside import INPUTS, LAYERS, LIFE, OUTPUTS, OWN, OWN_AT
+from orchestrator.argo.feeder import Feeder
+from orchestrator.steps.static_program import find_program
 from orchestrator.volume.layout import Volume
 
 if TYPE_CHECKING:
@@ -23,11 +21,8 @@ def make_folders(step: BesideStep) -> None:
         OSError: the volume or the pod's folder cannot be written.
     """
     volume = Volume(step.volume)
-    folders = [step.to / INPUTS / FILES, step.to / LAYERS, *(step.to / OWN / name for name in OWN_AT)]
+    folders = [step.to / INPUTS, step.to / LAYERS, *(step.to / OWN / name for name in OWN_AT)]
     for folder in (*folders, volume.worker(step.worker), volume.databases(step.scan)):
         folder.mkdir(parents=True, exist_ok=True)
     (step.to / LIFE).touch()  # from here on the worker has its time to show that it is there
-    put_program(step.to / INPUTS)
-    for name in PIPES:
-        with suppress(FileExistsError):
-            os.mkfifo(step.to / INPUTS / name, 0o600)
+    Feeder(step.to / INPUTS, step.to / OWN / OUTPUTS).prepare(find_program())

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from orchestrator.argo.sbom_loop import PROGRAM_NAME
 from orchestrator.errors import PermanentError
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-
-def put_program(folder: Path) -> None:
-    """Put it into a folder of a pod.
+def find_program() -> Path:
+    """Where it is.
 
     Raises:
         PermanentError: our image has none.
@@ -24,5 +21,14 @@ def put_program(folder: Path) -> None:
             f"there is no {PROGRAM_NAME} in the image of scanmatrix, which runs one scanner after the other in a pod:"
             " build it as argo-install/Dockerfile says"
         )
-    shutil.copyfile(found, folder / PROGRAM_NAME)
+    return Path(found)
+
+
+def put_program(folder: Path) -> None:
+    """Put it into a folder of a pod.
+
+    Raises:
+        PermanentError: our image has none.
+    """
+    shutil.copyfile(find_program(), folder / PROGRAM_NAME)
     (folder / PROGRAM_NAME).chmod(0o755)

@@ -250,7 +250,7 @@ def test_a_run_without_a_broker_and_what_follows_when_it_is_back(broker, tmp_pat
         broker.kill()
         broker.start()
         judge(place, waiting, place.follow("r2"))
-        wait_for(lambda: place.lag() == 0)
+        wait_for(lambda: place.lag() == 0, seconds=240)  # a member that the broker forgot comes back after its session
 
 
 def test_a_broker_that_hangs_holds_a_run_up_for_seconds_only(broker, tmp_path, monkeypatch, caplog):

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -12,6 +12,9 @@ T = TypeVar("T")
 PATIENCE = 8.0
 #: Seconds between two looks at whether they have.
 POLL = 0.01
+#: Longest time for which an interrupt waits that comes just before this thread begins to wait, or to another thread:
+#: Python handles it when this thread does something again.
+_LOOK = 0.5
 
 
 def each(items: Iterable[T], work: Callable[[T], None], *, limit: int, interrupt: Callable[[], None]) -> None:
@@ -45,7 +48,7 @@ def each(items: Iterable[T], work: Callable[[T], None], *, limit: int, interrupt
     try:
         started = _start(loop, limit)
         for _ in range(started):
-            bell.get()
+            _hear(bell)
     except BaseException:
         queue.close()
         interrupt()
@@ -57,6 +60,14 @@ def each(items: Iterable[T], work: Callable[[T], None], *, limit: int, interrupt
         raise
     if errors:
         raise errors[0]
+
+
+def _hear(bell: SimpleQueue[None]) -> None:
+    while True:
+        try:
+            return bell.get(timeout=_LOOK)
+        except Empty:
+            continue
 
 
 def _start(loop: Callable[[], None], limit: int) -> int:

@@ -16,20 +16,19 @@ from orchestrator.argo.beside import (
     LAYERS_AT,
     MADE,
     MADE_AT,
-    OUTPUTS,
     OWN_AT,
     SERVER_AT,
     WORK,
     WORK_AT,
 )
-from orchestrator.argo.supervisor import FILES, LOG, command_words
+from orchestrator.argo.feeder import ServerOrder
+from orchestrator.argo.supervisor import FILES
 from orchestrator.catalog.placeholders import fill_words
 from orchestrator.engines.local.containers import give_away
 from orchestrator.engines.local.launch import Launcher
 from orchestrator.engines.local.output import whole_lines
 from orchestrator.engines.local.process import Ended, Job, judge, size_of, too_large
 from orchestrator.engines.local.scratch import Scratch
-from orchestrator.engines.queue.neighbour import ServerOrder
 from orchestrator.model.endings import timed_out
 from orchestrator.steps.keep import FOLDER, keep_one
 from orchestrator.steps.made import put_on_volume
@@ -133,9 +132,9 @@ class BesideLauncher(Launcher):
         places |= {"database": where["database"]} if "database" in where else {}
         values = fill_words(tuple(scan.environment.values()), scan, places)
         variables = {"HOME": SERVER_AT, "TMPDIR": SERVER_AT} | dict(zip(scan.environment, values, strict=True))
-        start, ready = (command_words(fill_words(words, scan, places), variables) for words in (warm.start, warm.ready))
-        texts = fill_words(tuple(warm.files.values()), scan, places)
-        return self._neighbour.serve(ServerOrder(start, ready, tuple(zip(warm.files, texts, strict=True))), stopped)
+        start, ready = (fill_words(words, scan, places) for words in (warm.start, warm.ready))
+        files = zip(warm.files, fill_words(tuple(warm.files.values()), scan, places), strict=True)
+        return self._neighbour.serve(ServerOrder(start, ready, tuple(variables.items()), tuple(files)), stopped)
 
     def _run(
         self, job: Job, words: Sequence[str], variables: Mapping[str, str], report: str, stopped: Callable[[], str]
@@ -161,7 +160,7 @@ class BesideLauncher(Launcher):
             printed=report if job.from_stdout else "",
             why_end=why_end,
         )
-        log = whole_lines(self._neighbour.read(OUTPUTS, LOG))
+        log = whole_lines(self._neighbour.log())
         if end.code is None:
             reason = end.reason or timed_out(job.timeout)
             return Ended(error=reason, log=log, temporary=end.lost, isolation=_ISOLATION)

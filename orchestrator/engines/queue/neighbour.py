@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.argo.beside import INPUTS, LAYERS, LIFE, OUTPUTS, OWN, STUCK, USED
-from orchestrator.argo.supervisor import (
-    BEGUN,
-    BELL,
-    CLOCK,
-    END,
-    FILES,
-    HELD,
-    READY,
-    REQUEST,
-    RESULT,
-    START,
-    STATE,
-    WORD_BYTES,
-    CellResult,
-    read_result,
-    request_words,
-)
-from orchestrator.engines.local.output import LOG_BYTES
+from orchestrator.argo.feeder import Feeder
 from orchestrator.errors import TemporaryError
-from orchestrator.steps.keep import FILE, FOLDER
-from orchestrator.upkeep.leftovers import empty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from orchestrator.argo.feeder import ServerOrder
 
 _log = logging.getLogger(__name__)
 #: Seconds between two looks at what was answered, and at what may end a cell.
@@ -62,20 +43,6 @@ class OrderEnd(NamedTuple):
     lost: bool = False
 
 
-class ServerOrder(NamedTuple):
-    """A server that stays running in the container beside.
-
-    Attributes:
-        start: text of the file that says how it is started.
-        ready: the same of what it is asked by.
-        files: names and texts of what it reads.
-    """
-
-    start: str
-    ready: str
-    files: tuple[tuple[str, str], ...] = ()
-
-
 class Neighbour:
     """Has cells run in the container beside this one.
 
@@ -89,12 +56,11 @@ class Neighbour:
 
     def __init__(self, folder: Path) -> None:
         self.own, self.layers = folder / OWN, folder / LAYERS
-        self._inputs, self._life = folder / INPUTS, folder / LIFE
+        self._feeder = Feeder(folder / INPUTS, self.own / OUTPUTS)
+        self._life, self._stuck = folder / LIFE, folder / INPUTS / STUCK
         #: There from the first cell on, until the container has begun again; no scanner sees it.
         self._used = folder / USED
-        self._number, self._is_mine = 0, False
-        #: Open as long as this worker is there: the supervisor ends when it is not.
-        self._held = -1
+        self._is_mine = False
         self._server: ServerOrder | None = None
         #: Servers that did not become ready.
         self._failed: set[ServerOrder] = set()
@@ -102,9 +68,11 @@ class Neighbour:
     def close(self) -> None:
         """Have it end, whatever it does; Kubernetes starts it again as long as there is this pod."""
         self._end()
-        if self._held >= 0:
-            os.close(self._held)
-            self._held = -1
+        self._feeder.close()
+
+    def log(self) -> bytes:
+        """The end of what the scanner of the last cell said."""
+        return self._feeder.log()
 
     def show_life(self) -> None:
         """Say that this worker is there, to the probe of its own container."""
@@ -119,13 +87,13 @@ class Neighbour:
         if not self._is_mine or self._has_ended():
             self._renew(why_end)
         waits = "the scanner's container has not begun"
-        self._wait(lambda: self._state() == "ready" or self._is_unready(), why_end, _PATIENCE, waits)
+        self._wait(lambda: self._feeder.state() == "ready" or self._is_unready(), why_end, _PATIENCE, waits)
         if self._is_unready() and self._server:
-            _log.warning("cells are run without the server of their scan: %s", self._state())
+            _log.warning("cells are run without the server of their scan: %s", self._feeder.state())
             self._failed.add(self._server)
             self._want(None)
             self._renew(why_end)
-            self._wait(lambda: self._state() == "ready", why_end, _PATIENCE, waits)
+            self._wait(lambda: self._feeder.state() == "ready", why_end, _PATIENCE, waits)
         self._is_mine = True
 
     def serve(self, order: ServerOrder, why_end: Callable[[], str]) -> bool:
@@ -162,38 +130,22 @@ class Neighbour:
         """
         self.make_ready(why_end)
         self._used.touch()
-        self._number = max(self._number, _number(self._text(BEGUN))) + 1
-        self._put(REQUEST, request_words(self._number, words, environment, timeout=timeout, printed=printed))
-        _ring(self._inputs / BELL)
+        self._feeder.ask(words, environment, timeout=timeout, printed=printed)
         reason, until, look = "", time.monotonic() + timeout + _ANSWERS, 0.0
-        while (result := self._result()) is None:
+        while (result := self._feeder.result()) is None:
             now = time.monotonic()
             if now > until:
                 self._let_go()
                 return OrderEnd(None, reason or "the scanner's container does not answer, and is started again", True)
             if not reason and now > look and (reason := why_end()):
                 until = now + _ANSWERS
-                _ring(self._inputs / CLOCK)
+                self._feeder.stop_cell()
             look = now + _LOOK if now > look else look
             time.sleep(_POLL)
-        (self._inputs / REQUEST).unlink(missing_ok=True)
+        self._feeder.withdraw()
         if reason or result.how == "stopped":
             return OrderEnd(None, reason)
         return OrderEnd(None, _ENDED, True) if result.how == "lost" else OrderEnd(result.code)
-
-    def read(self, folder: str, name: str, most: int = LOG_BYTES) -> bytes:
-        """The end of a file that the scanner, or its supervisor, wrote; empty where it is none."""
-        with suppress(OSError):
-            descriptor = os.open(self.own / folder, FOLDER)
-            try:
-                file = os.open(name, FILE, dir_fd=descriptor)
-            finally:
-                os.close(descriptor)
-            try:
-                return os.pread(file, most, max(0, os.fstat(file).st_size - most))
-            finally:
-                os.close(file)
-        return b""
 
     def _renew(self, why_end: Callable[[], str]) -> None:
         """Have the container of before begin again, which empties its folders; that of a new pod is as good as new."""
@@ -201,35 +153,25 @@ class Neighbour:
             self._end()
             self._wait(self._has_ended, why_end, _ANSWERS, "")
             self._used.unlink(missing_ok=True)
-        if self._held < 0:
-            self._held = os.open(self._inputs / HELD, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        for name in (REQUEST, END, STUCK):
-            (self._inputs / name).unlink(missing_ok=True)
+        self._feeder.hold()
+        self._feeder.withdraw()
+        self._stuck.unlink(missing_ok=True)
 
     def _want(self, order: ServerOrder | None) -> None:
         """Say which server is to run from the next start of the container on."""
         self._server, self._is_mine = order, False
         self._used.touch()
-        for name in (START, READY):
-            (self._inputs / name).unlink(missing_ok=True)
-        empty(self._inputs / FILES)
-        if order:
-            for name, text in order.files:
-                (self._inputs / FILES / name).write_text(text)
-            self._put(READY, order.ready)
-            self._put(START, order.start)
+        self._feeder.serve(order)
 
     def _is_unready(self) -> bool:
-        return self._server is not None and self._state().startswith("unready")
+        return self._server is not None and self._feeder.state().startswith("unready")
 
     def _end(self) -> None:
-        self._put(END, "")
-        for pipe in (CLOCK, BELL):
-            _ring(self._inputs / pipe)
+        self._feeder.end()
         self._is_mine = False
 
     def _has_ended(self) -> bool:
-        return self._state().startswith(("ended", "unready"))
+        return self._feeder.state().startswith(("ended", "unready"))
 
     def _wait(self, done: Callable[[], bool], why_end: Callable[[], str], patience: float, otherwise: str) -> None:
         """Wait for something; when it has not happened in time, for what Kubernetes does about that."""
@@ -246,35 +188,5 @@ class Neighbour:
     def _let_go(self) -> None:
         """Have Kubernetes start its container again."""
         _log.warning("the scanner's container does not answer, and is started again")
-        (self._inputs / STUCK).touch()
+        self._stuck.touch()
         self._is_mine = False
-
-    def _state(self) -> str:
-        return self._text(STATE)
-
-    def _result(self) -> CellResult | None:
-        found = read_result(self._text(RESULT))
-        return found if found and found.id == self._number else None
-
-    def _text(self, name: str) -> str:
-        return self.read(OUTPUTS, name, WORD_BYTES).decode(errors="replace").strip()
-
-    def _put(self, name: str, text: str) -> None:
-        """A file that appears whole; it need not outlive this pod."""
-        unfinished = self._inputs / ".unfinished"
-        unfinished.write_text(text)
-        unfinished.rename(self._inputs / name)
-
-
-def _ring(pipe: Path) -> None:
-    """Wake what reads a pipe; nothing has to."""
-    with suppress(OSError):
-        descriptor = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            os.write(descriptor, b"\n")
-        finally:
-            os.close(descriptor)
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) < 12 else 0  # noqa: PLR2004 - as `read_result` takes it

@@ -11,7 +11,7 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.argo.feeder import Feeder
+from orchestrator.argo.feeder import Feeder, ServerOrder
 from orchestrator.argo.supervisor import FILES, PROGRAM_NAME, SupervisorPlaces, supervisor_command
 from orchestrator.catalog.placeholders import fill_words
 from orchestrator.engines.local.launch import Binding, StandingJob
@@ -89,10 +89,12 @@ class WarmServer:
         inside = self._inside
         database = {"database": f"{STANDING}/database"} if key.database else {}
         self._where = {"server": inside.server, "files": f"{inside.inputs}/{FILES}", **database}
-        texts = dict(zip(self._warm.files, self._fill(tuple(self._warm.files.values()), {}), strict=True))
-        self._feeder.prepare(program, texts)
+        self._feeder.prepare(program)
+        self._feeder.hold()
+        start, ready = (self._command(words, {}) for words in (self._warm.start, self._warm.ready))
+        files = zip(self._warm.files, self._fill(tuple(self._warm.files.values()), {}), strict=True)
         own = self._environment(inside.server)
-        self._feeder.serve(self._command(self._warm.start, {}), self._command(self._warm.ready, {}), own)
+        self._feeder.serve(ServerOrder(start, ready, tuple(own.items()), tuple(files)))
 
     def start(self, stopped: Callable[[], str]) -> str:
         """Start it, and wait until it is ready; why it is not, otherwise."""
@@ -123,7 +125,7 @@ class WarmServer:
             return self._wait(attempt, stopped)
         finally:
             with suppress(OSError):
-                self._feeder.done()
+                self._feeder.withdraw()
             self._put_back(attempt)
 
     def end(self) -> None:

@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from orchestrator.argo.feeder import Feeder
+from orchestrator.argo.feeder import Feeder, ServerOrder
 from orchestrator.argo.supervisor import (
     CellResult,
     SupervisorPlaces,
@@ -62,7 +62,8 @@ def feeder(tmp_path):
     made = Feeder(tmp_path / "in", tmp_path / "out")
     program = tmp_path / "program"
     program.write_bytes(b"x")
-    made.prepare(program, {"a.conf": "text"})
+    made.prepare(program)
+    made.hold()
     yield made
     made.close()
 
@@ -74,13 +75,23 @@ def test_only_the_result_of_what_was_asked_last_counts(feeder, tmp_path):
     feeder.ask(["a"], {}, timeout=1)
     assert feeder.result() is None
     assert (tmp_path / "in/request").read_text().startswith("id=2 ")
-    assert (tmp_path / "in/files/a.conf").read_text() == "text"
+
+
+def test_a_server_is_wanted_from_the_next_start_on_or_another_or_none(feeder, tmp_path):
+    inputs = tmp_path / "in"
+    feeder.serve(ServerOrder(("serve",), ("ask",), (("HOME", "/server"),), (("a.conf", "text"),)))
+    assert (inputs / "files/a.conf").read_text() == "text"
+    assert "export HOME=/server" in (inputs / "start").read_text()
+    feeder.serve(ServerOrder(("other",), ("ask",), (), (("b.conf", "text"),)))
+    assert [path.name for path in (inputs / "files").iterdir()] == ["b.conf"]
+    feeder.serve(None)
+    assert not {"start", "ready"} & {path.name for path in inputs.iterdir()}
 
 
 def test_a_feeder_that_starts_again_goes_by_what_was_begun(feeder, tmp_path):
     (tmp_path / "out/begun").write_text("41\n")
     again = Feeder(tmp_path / "in", tmp_path / "out")
-    again.prepare(tmp_path / "program", {})
+    again.prepare(tmp_path / "program")
     again.ask(["a"], {}, timeout=1)
     assert (tmp_path / "in/request").read_text().startswith("id=42 ")
     again.close()

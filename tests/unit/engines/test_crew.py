@@ -80,6 +80,14 @@ def test_a_signal_while_it_waits() -> None:
     assert sorted(crew_.ended) == sorted(crew_.begun)
 
 
+def test_a_signal_that_does_not_wake_who_waits_ends_it_all_the_same() -> None:
+    """It reaches another thread, or comes just before this one begins to wait."""
+    crew_ = Crew(lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM))
+    with pytest.raises(KeyboardInterrupt), interruptible(crew_.stop.set):
+        each(range(10), crew_.work, limit=2, interrupt=crew_.stop.set)
+    assert sorted(crew_.ended) == sorted(crew_.begun)
+
+
 def test_an_interrupt_while_a_thread_is_being_started(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = threading.Event()
     crew_ = Crew(begun.set)

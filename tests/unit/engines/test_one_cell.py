@@ -45,6 +45,7 @@ class Scanners:
     """Scanners that find nothing, without a process."""
 
     launcher = property(lambda self: self)
+    layers = None
 
     def missing(self, scan: Scan) -> str:
         return ""
