@@ -222,6 +222,7 @@ def test_partitions_change_hands_in_the_middle_of_a_long_scan(broker, tmp_path, 
     assert max(Counter(place.begun()).values()) == 1
 
 
+@pytest.mark.campaign
 def test_a_run_without_a_broker_and_what_follows_when_it_is_back(broker, tmp_path, monkeypatch, caplog):
     """Away at the start, back, and killed in the middle of a run: nothing but time is lost."""
     caplog.set_level(logging.WARNING)
