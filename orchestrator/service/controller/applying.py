@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 _OURS = f"{names.PART_OF}={names.SCANMATRIX}"
 #: Kinds that a resource may have; what is left of them is removed, and what happens to them is followed.
 MADE = frozenset(KINDS) - KEPT - {
-    "ClusterRoleBinding", "HTTPRoute", "Ingress", "Job", "LimitRange", "ResourceQuota", "Secret", "ServiceMonitor",
-    "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+    "ClusterRoleBinding", "HTTPRoute", "HorizontalPodAutoscaler", "Ingress", "Job", "LimitRange", "ResourceQuota",
+    "ScaledObject", "Secret", "ServiceMonitor", "TriggerAuthentication", "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
 }  # fmt: skip
 #: The controller makes Secrets, for the tokens of executors, and may see none: those that are there stay as they are.
 _BLIND = "Secret"

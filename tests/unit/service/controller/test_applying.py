@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 
 from orchestrator.cluster.errors import ObjectExistsError
-from orchestrator.service.controller.applying import Applier, TakenError
+from orchestrator.cluster.installed import KINDS
+from orchestrator.config.loading import default_config
+from orchestrator.service.controller.applying import MADE, Applier, TakenError
 from orchestrator.service.controller.desired import desired
+from orchestrator.workflows.install.controller import controller
 
 RESOURCE = {"metadata": {"name": "main", "namespace": "team", "uid": "u"}}
 
@@ -96,3 +99,12 @@ def test_the_service_is_made_where_the_resource_asks_for_it_and_goes_when_it_no_
     assert ("Deployment", "scanmatrix-service") in there.objects
     apply(there, {})
     assert ("Deployment", "scanmatrix-service") not in there.objects
+
+
+def test_the_controller_may_list_whatever_it_looks_for() -> None:
+    """Or one kind that an installation has beside it keeps every resource waiting."""
+    (role,) = [one for one in controller(default_config(environment={})) if one["kind"] == "ClusterRole"]
+    rules = [rule for rule in role["rules"] if {"list", "watch"} <= set(rule["verbs"])]
+    listed = {(group, name) for rule in rules for group in rule["apiGroups"] for name in rule["resources"]}
+    wanted = {((KINDS[kind].path.split("/")[2:-1] or [""])[0], KINDS[kind].plural) for kind in MADE}
+    assert wanted <= listed
