@@ -84,7 +84,8 @@ class Feeder:
         """
         for folder in (self._inputs, self._inputs / FILES, self.cell):
             folder.mkdir(exist_ok=True)
-            folder.chmod(_LOOK)
+            with suppress(PermissionError):  # in a pod it is a volume, which is not ours and open to its containers
+                folder.chmod(_LOOK)
         shutil.copyfile(program, self._inputs / PROGRAM_NAME)
         (self._inputs / PROGRAM_NAME).chmod(_RUN)
         for name in PIPES:
