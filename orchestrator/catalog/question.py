@@ -48,9 +48,7 @@ def question_of(scan: Scan, kind: TargetKind, *, online: bool = False) -> str:
             database.fetch and [database.fetch.kind, database.fetch.settings],
         ],
     }
-    if (
-        scan.warm and kind is TargetKind.IMAGE
-    ):  # what is asked of it must be the same; nothing but its author sees to it
+    if scan.warm and kind is TargetKind.IMAGE:  # it must ask the same as `command`, to which only its author sees
         asked["warm"] = [scan.warm.start, scan.warm.command, scan.warm.files]
     return hashlib.sha256(msgspec.json.encode(asked, order="deterministic")).hexdigest()[:_DIGITS]
 

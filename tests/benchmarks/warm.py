@@ -14,14 +14,12 @@ import time
 from pathlib import Path
 
 import psutil
-import yaml
 
 from orchestrator import queues
 from orchestrator.catalog.loading import load_catalog
 from orchestrator.engines.queue.worker import Worker, WorkerShare
-from orchestrator.kit.own import templates_folder
 from tests.benchmarks import costs
-from tests.integration.queue_place import QueuePlace
+from tests.integration.queue_place import virus_place
 from tests.tools import layouts, signatures
 from tests.tools.images import Image, layer
 
@@ -49,7 +47,11 @@ def main(images: int, cold: int) -> int:
 
 def _run(folder: Path, database: Path, images: int, *, warm: bool) -> list[tuple[int, float]]:
     """Work off one plan by one worker; after how many cells its process had how much."""
-    place = _place(folder, database, images, warm=warm)
+    archives = [
+        layouts.write_archive(folder.with_name(f"{folder.name}-{number}.tar"), Image.build([layer({"n": str(number)})]))
+        for number in range(images)
+    ]
+    place = virus_place(folder, archives, database, warm=warm)
     place.engine().submit(place.plan())
     memory: list[tuple[int, float]] = []
     done = 0
@@ -72,27 +74,6 @@ def _run(folder: Path, database: Path, images: int, *, warm: bool) -> list[tuple
         wall = time.monotonic() - began
     costs.row(("warm" if warm else "cold", str(done), f"{wall:.1f}", f"{60 * done / wall:,.1f}"))
     return memory
-
-
-def _place(folder: Path, database: Path, images: int, *, warm: bool) -> QueuePlace:
-    folder.mkdir()
-    place = QueuePlace(folder, images=0, scans={}, local={"runner": "process", "sandbox": "required"})
-    place.archives = [
-        layouts.write_archive(folder / f"image-{number}.tar", Image.build([layer({"n": str(number)})]))
-        for number in range(images)
-    ]
-    virus = yaml.safe_load((templates_folder() / "virus.yaml").read_text())
-    virus["database"] = {"refresh": ["cp", *map(str, sorted(database.iterdir())), "{database}"]}
-    del virus["parameters"]
-    if not warm:
-        del virus["warm"]
-    (folder / "virus.yaml").write_text(yaml.safe_dump(virus))
-    written = yaml.safe_load(place.path.read_text())
-    written["scans"] = {"default": ["virus"], "templates": ["virus.yaml"]}
-    written["targets"] = [{"archive": str(archive)} for archive in place.archives]
-    place.path.write_text(yaml.safe_dump(written))
-    place.scans = {"virus": ""}
-    return place
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import subprocess
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from orchestrator.config.loading import load_config
 from orchestrator.engines.interface import Silent
 from orchestrator.engines.queue.worker import Worker, WorkerShare
 from orchestrator.inventory import Entry
+from orchestrator.kit.own import templates_folder
 from orchestrator.model import Ledger, Plan
 from orchestrator.volume.layout import Volume
 from tests.integration.command import COMMAND, scanmatrix
@@ -64,6 +65,16 @@ class QueuePlace:
         self.path = folder / "scanmatrix.yaml"
         self.path.write_text(yaml.safe_dump(config | settings))
         self.volume = Volume(folder / "volume")
+
+    def use(self, template) -> None:
+        """Run this scan alone, of the archives that there are by now."""
+        name = template["name"]
+        (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(template))
+        written = yaml.safe_load(self.path.read_text())
+        written["scans"] = {"default": [name], "templates": [f"{name}.yaml"]}
+        written["targets"] = [{"archive": str(archive)} for archive in self.archives]
+        self.path.write_text(yaml.safe_dump(written))
+        self.scans = {name: ""}
 
     def write_template(self, name: str, action: str, **more) -> None:
         self.scans[name] = action
@@ -138,3 +149,17 @@ class QueuePlace:
     def begun(self) -> list[str]:
         """Target and scan of each time that a scanner was begun."""
         return self.log.read_text().splitlines() if self.log.exists() else []
+
+
+def virus_place(folder: Path, archives: Sequence[Path], signatures: Path, *, warm: bool) -> QueuePlace:
+    """The shipped `virus`, with signatures of the tests."""
+    folder.mkdir()
+    place = QueuePlace(folder, images=0, scans={}, local={"runner": "process", "sandbox": "required"})
+    place.archives = list(archives)
+    virus = yaml.safe_load((templates_folder() / "virus.yaml").read_text())
+    virus["database"] = {"refresh": ["cp", *map(str, sorted(signatures.iterdir())), "{database}"]}
+    del virus["parameters"]
+    if not warm:
+        del virus["warm"]
+    place.use(virus)
+    return place

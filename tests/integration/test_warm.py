@@ -12,14 +12,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
 from orchestrator.engines.local.sandbox import find_sandbox
-from orchestrator.kit.own import templates_folder
 from orchestrator.model import Outcome
 from orchestrator.volume.records import Records
 from tests.integration.engine import REPORT
-from tests.integration.queue_place import QueuePlace
+from tests.integration.queue_place import QueuePlace, virus_place
 from tests.tools import layouts, require
 from tests.tools.images import Image, layer
 from tests.tools.samples import EICAR
@@ -106,12 +104,7 @@ def warm_place(folder, actions=None, *, images=3, timeout="2m", start=None, **se
             "readyWithin": "1m",
         },
     }  # fmt: skip
-    (folder / "served.yaml").write_text(yaml.safe_dump(template))
-    written = yaml.safe_load(place.path.read_text())
-    written["scans"] = {"default": ["served"], "templates": ["served.yaml"]}
-    written["targets"] = [{"archive": str(archive)} for archive in place.archives]
-    place.path.write_text(yaml.safe_dump(written))
-    place.scans = {"served": ""}
+    place.use(template)
     return place
 
 
@@ -273,21 +266,3 @@ def zipped(files):
         for name, content in files.items():
             archive.writestr(name, content)
     return packed.getvalue()
-
-
-def virus_place(folder, archives, signatures, *, warm):
-    """The shipped `virus`, with signatures of the tests."""
-    folder.mkdir()
-    place = QueuePlace(folder, images=0, scans={}, local={"runner": "process", "sandbox": "required"})
-    virus = yaml.safe_load((templates_folder() / "virus.yaml").read_text())
-    virus["database"] = {"refresh": ["cp", *map(str, sorted(signatures.iterdir())), "{database}"]}
-    del virus["parameters"]
-    if not warm:
-        del virus["warm"]
-    (folder / "virus.yaml").write_text(yaml.safe_dump(virus))
-    written = yaml.safe_load(place.path.read_text())
-    written["scans"] = {"default": ["virus"], "templates": ["virus.yaml"]}
-    written["targets"] = [{"archive": str(archive)} for archive in archives]
-    place.path.write_text(yaml.safe_dump(written))
-    place.archives, place.scans = archives, {"virus": ""}
-    return place

@@ -156,15 +156,27 @@ def _watch(
         if (now := time.monotonic()) < look:
             continue
         look = now + POLL
-        if reason := stopped():
-            return reason
-        if now > end:
-            return timed_out(job.timeout)
-        if size_of(job.report) > job.report_limit:
-            return too_large(job)
-        if scratch and (reason := scratch.broken()):
+        if reason := why_end(job, end, scratch, stopped):
             return reason
     return ""
+
+
+def why_end(job: Job, end: float, scratch: Scratch | None, stopped: Callable[[], str]) -> str:
+    """Why a job that runs has to be ended; empty when there is no such reason.
+
+    Args:
+        job: that runs.
+        end: when its time is over, by the monotonic clock.
+        scratch: what it may keep on the disk.
+        stopped: a reason of somebody else's.
+    """
+    if reason := stopped():
+        return reason
+    if time.monotonic() > end:
+        return timed_out(job.timeout)
+    if _size(job.report) > job.report_limit:
+        return _too_large(job)
+    return scratch.broken() if scratch else ""
 
 
 def _pass_time(process: subprocess.Popen[bytes], output: ProcessOutput) -> None:
@@ -187,7 +199,7 @@ def judge(code: int, job: Job, log: str) -> Ended:
     if code < 0:
         code = SIGNAL_BASE - code
     if code in job.success_codes:
-        error = too_large(job) if size_of(job.report) > job.report_limit else ""
+        error = _too_large(job) if _size(job.report) > job.report_limit else ""
         return Ended(error=error, exit_code=code, log=log)
     if job.guard and job.guard.group and job.guard.group.ran_out_of_memory():
         return Ended(error="killed for its memory: more than its resources.memoryLimit", exit_code=code, log=log)
@@ -210,12 +222,12 @@ def _spell_code(code: int) -> str:
     return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
-def too_large(job: Job) -> str:
+def _too_large(job: Job) -> str:
     """That a job's report is too large, in words."""
     return f"its report grew over the limit of {job.report_limit} bytes"
 
 
-def size_of(path: Path) -> int:
+def _size(path: Path) -> int:
     """Bytes of the file itself (never of what a link points to); 0 when there is none."""
     try:
         return path.lstat().st_size

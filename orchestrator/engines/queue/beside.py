@@ -21,14 +21,14 @@ from orchestrator.argo.beside import (
     WORK,
     WORK_AT,
 )
-from orchestrator.argo.feeder import ServerOrder
 from orchestrator.argo.supervisor import FILES
 from orchestrator.catalog.placeholders import fill_words
 from orchestrator.engines.local.containers import give_away
 from orchestrator.engines.local.launch import Launcher
 from orchestrator.engines.local.output import whole_lines
-from orchestrator.engines.local.process import Ended, Job, judge, size_of, too_large
+from orchestrator.engines.local.process import Ended, Job, judge, why_end
 from orchestrator.engines.local.scratch import Scratch
+from orchestrator.engines.queue.ordering import server_order
 from orchestrator.model.endings import timed_out
 from orchestrator.steps.keep import FOLDER, keep_one
 from orchestrator.steps.made import put_on_volume
@@ -128,13 +128,8 @@ class BesideLauncher(Launcher):
 
     def _is_served(self, scan: Scan, warm: Warm, where: Mapping[str, str], stopped: Callable[[], str]) -> bool:
         """Whether the scan's server runs, with the very database of this cell."""
-        places = {**_OF_SERVER, "workdir": SERVER_AT}
-        places |= {"database": where["database"]} if "database" in where else {}
-        values = fill_words(tuple(scan.environment.values()), scan, places)
-        variables = {"HOME": SERVER_AT, "TMPDIR": SERVER_AT} | dict(zip(scan.environment, values, strict=True))
-        start, ready = (fill_words(words, scan, places) for words in (warm.start, warm.ready))
-        files = zip(warm.files, fill_words(tuple(warm.files.values()), scan, places), strict=True)
-        return self._neighbour.serve(ServerOrder(start, ready, tuple(variables.items()), tuple(files)), stopped)
+        places = _OF_SERVER | ({"database": where["database"]} if "database" in where else {})
+        return self._neighbour.serve(server_order(scan, warm, SERVER_AT, places), stopped)
 
     def _run(
         self, job: Job, words: Sequence[str], variables: Mapping[str, str], report: str, stopped: Callable[[], str]
@@ -143,22 +138,12 @@ class BesideLauncher(Launcher):
         folders = [self._neighbour.own / name for name in OWN_AT]
         scratch = Scratch(folders, job.bound, _NOBODY) if job.bound else None
         until = time.monotonic() + job.timeout
-
-        def why_end() -> str:
-            if reason := stopped():
-                return reason
-            if time.monotonic() > until:
-                return timed_out(job.timeout)
-            if size_of(job.report) > job.report_limit:
-                return too_large(job)
-            return scratch.broken() if scratch else ""
-
         end = self._neighbour.run(
             words,
             variables,
             timeout=int(job.timeout),
             printed=report if job.from_stdout else "",
-            why_end=why_end,
+            why_end=lambda: why_end(job, until, scratch, stopped),
         )
         log = whole_lines(self._neighbour.log())
         if end.code is None:

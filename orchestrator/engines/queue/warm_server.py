@@ -11,13 +11,14 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.argo.feeder import Feeder, ServerOrder
+from orchestrator.argo.feeder import Feeder
 from orchestrator.argo.supervisor import FILES, PROGRAM_NAME, SupervisorPlaces, supervisor_command
 from orchestrator.catalog.placeholders import fill_words
 from orchestrator.engines.local.launch import Binding, StandingJob
 from orchestrator.engines.local.output import LOG_BYTES, whole_lines
 from orchestrator.engines.local.process import Ended, Job, judge
 from orchestrator.engines.local.programs import local_command
+from orchestrator.engines.queue.ordering import server_order, variables_of
 from orchestrator.errors import ScanmatrixError
 from orchestrator.kit.guarding import guarded, in_words
 from orchestrator.kit.masking import mask
@@ -91,10 +92,7 @@ class WarmServer:
         self._where = {"server": inside.server, "files": f"{inside.inputs}/{FILES}", **database}
         self._feeder.prepare(program)
         self._feeder.hold()
-        start, ready = (self._command(words, {}) for words in (self._warm.start, self._warm.ready))
-        files = zip(self._warm.files, self._fill(tuple(self._warm.files.values()), {}), strict=True)
-        own = self._environment(inside.server)
-        self._feeder.serve(ServerOrder(start, ready, tuple(own.items()), tuple(files)))
+        self._feeder.serve(server_order(scan, scan.warm, inside.server, self._where, self._spell))
 
     def start(self, stopped: Callable[[], str]) -> str:
         """Start it, and wait until it is ready; why it is not, otherwise."""
@@ -119,8 +117,8 @@ class WarmServer:
         try:
             where |= {"workdir": self._inside.work, "report": f"{self._inside.work}/{self._scan.report}"}
             printed = where["report"] if self._scan.report_from_stdout else ""
-            words = self._command(self._warm.command, where)
-            environment = self._environment(self._inside.work)
+            words = self._spell(fill_words(self._warm.command, self._scan, self._where | where))
+            environment = variables_of(self._scan, self._inside.work, self._where)
             self._feeder.ask(words, environment, timeout=self._scan.timeout, printed=printed)
             return self._wait(attempt, stopped)
         finally:
@@ -219,18 +217,8 @@ class WarmServer:
         inputs, outputs, server, work = (f"{STANDING}/{name}" for name in (_INPUTS, _OUTPUTS, _SERVER, _WORK))
         return SupervisorPlaces(inputs, outputs, server, work)
 
-    def _fill(self, words: tuple[str, ...], where: dict[str, str]) -> tuple[str, ...]:
-        return fill_words(words, self._scan, self._where | where)
-
-    def _command(self, words: tuple[str, ...], where: dict[str, str]) -> tuple[str, ...]:
-        filled = self._fill(words, where)
-        return local_command(filled) if self._launcher.is_process(self._scan) else filled
-
-    def _environment(self, folder: str) -> dict[str, str]:
-        variables = self._scan.environment
-        where = {"workdir": folder, "report": f"{folder}/{self._scan.report}"}
-        filled = dict(zip(variables, self._fill(tuple(variables.values()), where), strict=True))
-        return {"HOME": folder, "TMPDIR": folder, **filled}
+    def _spell(self, command: tuple[str, ...]) -> tuple[str, ...]:
+        return local_command(command) if self._launcher.is_process(self._scan) else command
 
     def _lay(self, attempt: CellInputs) -> dict[str, str]:
         """Put what a cell reads to where the scanner sees it; where that is."""
