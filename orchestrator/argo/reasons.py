@@ -121,6 +121,11 @@ class _Around(NamedTuple):
         kept = self.kept()
         return Reason(_while(CANCELLED, kept if UNPULLABLE in kept or UNSCHEDULED in kept else ""))
 
+    def with_its_run(self, end: End) -> str:
+        """What ended the run, where that also ended a container that Argo's executor runs, or is; else empty."""
+        over = CANCELLED if self.stopped else RUN_DEADLINE if self.late else ""
+        return over if has_no_end_of_its_own(end) or end.code == EXECUTOR_TOLD_TO_END else ""
+
 
 def _from_outside(around: _Around) -> Reason | None:
     """What ended an attempt, or has not ended it, regardless of what its containers did."""
@@ -144,8 +149,8 @@ def _from_within(around: _Around) -> Reason:
     """How its containers ended, or what kept them from starting."""
     node, pod, container = around.node, around.pod, around.container
     before, own = failed_before(node, pod, container), end_of(node, pod, container)
-    if around.stopped and (cancelled := _with_its_run(around, before or own)):
-        return cancelled
+    if ended := _with_its_run(around, before or own):
+        return ended
     if before is not None:
         return Reason(f"its {before.container} container {said_of(before)}", ours=before.container)
     code = own.code if own is not None and own.reason != GONE else None
@@ -153,24 +158,27 @@ def _from_within(around: _Around) -> Reason:
         return Reason(stopped_by_sibling(own, pod) or said_of(own), code)
     if kept := around.kept():
         return Reason(kept, code)
-    return _by_others(node, pod, code)
+    return _by_others(around, code)
 
 
-def _by_others(node: Node, pod: Pod | None, code: int | None) -> Reason:
+def _by_others(around: _Around, code: int | None) -> Reason:
     """The container itself ended well: how those beside it ended, or what Argo says."""
+    node, pod = around.node, around.pod
     if keeper := keeper_failed(node, pod):
-        return Reason(f"its {keeper.container} container {said_of(keeper)}", ours=keeper.container)
+        why = f"its {keeper.container} container {said_of(keeper)}"
+        return Reason(_because(around.with_its_run(keeper), why), ours=keeper.container)
     if executor := executor_failed(node, pod):
-        return Reason(f"Argo's {executor.container} container {said_of(executor)}", code)
+        why = f"Argo's {executor.container} container {said_of(executor)}"
+        return Reason(_because(around.with_its_run(executor), why), code)
     return Reason(_by_message(node, pod), code)
 
 
 def _with_its_run(around: _Around, end: End | None) -> Reason | None:
-    """Ended because its run was cancelled; None when its own end came first."""
-    if end is None or has_no_end_of_its_own(end):
+    """Ended because its run was; None when its own end came first."""
+    if around.stopped and (end is None or has_no_end_of_its_own(end)):
         return around.cancelled()
-    if end.code == EXECUTOR_TOLD_TO_END and end.container == around.container:
-        return Reason(_while(CANCELLED, said_of(end)), end.code)
+    if end is not None and end.container == around.container and (over := around.with_its_run(end)):
+        return Reason(_because(over, said_of(end)), end.code)
     return None
 
 
@@ -197,6 +205,11 @@ def _too_late(around: _Around) -> Reason:
 
 def _while(what: str, why: str) -> str:
     return f"{what} ({why})" if why else what
+
+
+def _because(over: str, why: str) -> str:
+    """How something ended, behind what ended its run, where that did it."""
+    return _while(over, why) if over else why
 
 
 def _disruption(node: Node, pod: Pod | None) -> str:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from orchestrator.argo.fates import Fate, Fates, Surroundings
 from orchestrator.argo.names import SHARD
 from orchestrator.argo.nodes import NodesUnreadableError
+from orchestrator.argo.reasons import CANCELLED, RUN_DEADLINE, explain
 from orchestrator.cluster.objects import Node, Parameters, Pod, Workflow
 from tests.examples import examples
 from tests.unit.argo.runs import around, fates_of, made, node, recorded
@@ -116,6 +117,25 @@ def test_a_cancelled_run_says_so_in_each_cell_that_it_stopped_or_kept_from_start
     assert "nothing-here:v1" in fates.cell("t-all", "no-image").reason
     assert fates.cell("t-all", "good").reason == ""
     assert "exit code 1" in fates.cell("t-unpulled", "good").reason
+
+
+@pytest.mark.parametrize("container", ["main", "keep", "wait"])
+@pytest.mark.parametrize("code", [2, 137, 143])
+@pytest.mark.parametrize(
+    ("around", "ended"), [({"stopped": True}, CANCELLED), ({"late": True}, RUN_DEADLINE), ({}, "")]
+)
+def test_a_container_that_argo_ends_with_the_run_says_so(container, code, around, ended):
+    ends = {"main": 0, container: code}
+    states = [{"name": name, "state": {"terminated": {"exitCode": each}}} for name, each in ends.items()]
+    pod = msgspec.convert({"metadata": {"name": "p"}, "status": {"containerStatuses": states}}, type=Pod)
+    failed = node("quick", "Error", f"{container}: Error (exit code {code})", target="t", scan="quick")
+    said = explain(failed, pod, **around).text
+    assert said.startswith((CANCELLED, RUN_DEADLINE)) == bool(ended)
+    assert said.startswith(ended)
+    states[-1]["state"]["terminated"]["exitCode"] = 1
+    pod = msgspec.convert({"metadata": {"name": "p"}, "status": {"containerStatuses": states}}, type=Pod)
+    assert "exit code 1" in explain(failed, pod, **around).text
+    assert not explain(failed, pod, **around).text.startswith((CANCELLED, RUN_DEADLINE))
 
 
 @pytest.mark.parametrize("lost", ["Pod failed before main container starts due to PodInitializing: ", "pod deleted"])
