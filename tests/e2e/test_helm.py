@@ -11,6 +11,7 @@ import yaml
 
 from orchestrator.config.loading import load_config
 from orchestrator.workflows.install.controller import NAMESPACE, controller, monitored
+from orchestrator.workflows.install.jobs import job_namespaces
 from orchestrator.workflows.install.service import service
 from tests.cluster.state import API_SERVER, NODE_IP
 from tests.e2e.site import await_, run
@@ -29,7 +30,9 @@ SERVED: dict[str, Any] = {
     "environmentSecret": "more",
     "gitSecret": "git",
     "registrySecret": "registry",
+    "kubeconfigSecret": "clusters",
     "jobs": True,
+    "jobNamespaces": ["tasks", "more-tasks", NAMESPACE],
     "namespaces": ["ingress", "monitoring"],
     "ingress": {"enabled": True, "host": "scans.example", "className": "nginx", "tlsSecret": "cert"},
     "gateway": {"enabled": True, "name": "web", "host": "scans.example"},
@@ -39,7 +42,7 @@ CONFIGURATION = f"""
 targets: [{{cluster: {{}}}}]
 argo:
   namespace: {NAMESPACE}
-  scheduler: {{storeSecret: store, environmentSecret: more}}
+  scheduler: {{storeSecret: store, environmentSecret: more, kubeconfigSecret: clusters}}
   gitSecret: git
   registrySecret: registry
   service:
@@ -48,7 +51,7 @@ argo:
     ingress: {{host: scans.example, className: nginx, tlsSecret: cert}}
     gateway: {{name: web, host: scans.example}}
     monitor: {{tokenSecret: prometheus, labels: {{release: main}}}}
-events: {{jobs: {{git: {{url: "https://git.example/jobs.git"}}}}}}
+events: {{jobs: {{git: {{url: "https://git.example/jobs.git"}}, namespaces: [tasks, more-tasks, {NAMESPACE}]}}}}
 """
 
 
@@ -58,15 +61,22 @@ def helm(*arguments: str, values: dict[str, Any] | None = None) -> str:
     return run("helm", *arguments, *given, stdin=json.dumps(values) if values is not None else None)
 
 
-def by_key(objects: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
-    return {(one["kind"], one["metadata"]["name"]): one for one in objects}
+def by_key(objects: list[dict[str, Any]]) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """Objects by kind, name, and namespace, where that is another one than the release's."""
+    spaces = [one["metadata"].get("namespace", "") for one in objects]
+    found = {
+        (one["kind"], one["metadata"]["name"], "" if space == NAMESPACE else space): one
+        for one, space in zip(objects, spaces, strict=True)
+    }
+    assert len(found) == len(objects)
+    return found
 
 
-def templated(values: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+def templated(values: dict[str, Any]) -> dict[tuple[str, str, str], dict[str, Any]]:
     """What Helm makes of the chart; what only the values of a pod's place are is left out."""
     found = helm("template", "x", str(CHART), "-n", NAMESPACE, values=values)
     objects = by_key([one for one in yaml.safe_load_all(found) if one])
-    for (kind, _), one in objects.items():
+    for (kind, *_), one in objects.items():
         if kind == "Deployment":
             for key in ("imagePullSecrets", "nodeSelector", "tolerations"):
                 assert one["spec"]["template"]["spec"].pop(key) in ([], {})
@@ -82,15 +92,15 @@ def test_it_makes_what_the_command_makes(tmp_path: Path) -> None:
     config = load_config(tmp_path / "scanmatrix.yaml", environment={})
     wanted = by_key([one for one in controller(config)[1:] if one["kind"] != "Namespace"])
     assert templated({}) == wanted
-    serving = by_key(service(config, {}, shared=True))
+    serving = by_key([*service(config, {}, shared=True), *job_namespaces(config, "scanmatrix-service")])
     made = templated({"service": SERVED})
-    spec = serving["Deployment", "scanmatrix-service"]["spec"]["template"]
+    spec = serving["Deployment", "scanmatrix-service", ""]["spec"]["template"]
     del spec["metadata"]["annotations"]  # instead, its pods end when the configuration changes
     spec["spec"]["containers"][0]["args"].append("--end-when-changed")
     assert made == wanted | serving
     monitors = by_key(monitored())
     labelled = templated({"controller": {"monitor": {"enabled": True, "labels": {"release": "main"}}}})
-    assert labelled["ServiceMonitor", NAME]["metadata"]["labels"].pop("release") == "main"
+    assert labelled["ServiceMonitor", NAME, ""]["metadata"]["labels"].pop("release") == "main"
     assert labelled == wanted | monitors
 
 

@@ -40,7 +40,8 @@ def filled(text: str) -> str:
             (name,) = re.findall(r"\.Values\.([\w.]+)", line)
             shown.append(shown[-1] and bool(value_of(name)) and (words[1] != "gt" or value_of(name) > int(words[-1])))
         elif line.strip().startswith("{{- range"):
-            assert not value_of(words[-1].removeprefix(".Values."))
+            (name,) = re.findall(r"\.Values\.([\w.]+)", line)
+            assert not value_of(name)
             shown.append(False)
         elif words == ["end"]:
             shown.pop()
@@ -128,6 +129,7 @@ def part(name: str, **values: Any) -> dict[str, Any]:
         part("service", replicas=2),  # without a database that both reach
         part("service", ingress={"enabled": True, "host": ""}),
         part("service", gateway={"enabled": True}),
+        part("service", jobNamespaces=["tasks"]),  # of no jobs
         part("workers", scaling="by hand"),
         part("service", monitor={"enabled": True, "tokenSecret": ""}),
         {"matrices": [{"name": "a"}]},
@@ -148,5 +150,5 @@ def test_the_schema_takes_what_the_service_may_have() -> None:
         "monitor": {"enabled": True, "tokenSecret": "prometheus", "labels": {"release": "main"}},
     }
     assert mistakes(**part("service", enabled=True, replicas=2, storeSecret="store", namespaces=["a"], **ways)) == []
-    named = {f"{name}Secret": "a" for name in ("environment", "git", "registry")}
-    assert mistakes(**part("service", enabled=True, jobs=True, **named)) == []
+    named = {f"{name}Secret": "a" for name in ("environment", "git", "kubeconfig", "registry")}
+    assert mistakes(**part("service", enabled=True, jobs=True, jobNamespaces=["tasks"], **named)) == []

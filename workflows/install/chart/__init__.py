@@ -14,10 +14,19 @@ from orchestrator.config.argo import Argo
 from orchestrator.config.resource import API_VERSION, KIND
 from orchestrator.kit.own import own_version
 from orchestrator.workflows.install.chart.schema import values_schema
-from orchestrator.workflows.install.chart.templates import CONTROLLER, SERVICE, container_of, of_controller, of_service
+from orchestrator.workflows.install.chart.templates import (
+    CONTROLLER,
+    EACH_NAMESPACE,
+    SERVICE,
+    container_of,
+    of_controller,
+    of_job_namespaces,
+    of_service,
+)
 from orchestrator.workflows.install.chart.workers import SCRIPT, WORKERS, of_worker, script_of, working
 from orchestrator.workflows.install.controller import NAMESPACE, controller, monitored
-from orchestrator.workflows.install.service import TOKENS, service
+from orchestrator.workflows.install.jobs import job_namespaces
+from orchestrator.workflows.install.service import TOKENS, name_of, service
 from orchestrator.workflows.manifests import to_yaml
 
 if TYPE_CHECKING:
@@ -68,7 +77,8 @@ def chart(config: Config) -> dict[str, str]:
         config: names the image and the API server of the default values.
     """
     definition, *controlling = [*controller(config), *monitored()]
-    serving, at_work = _serving(config), working(config)
+    shown = _shown(config)
+    serving, at_work = service(shown, {}, shared=True), working(config)
     about = {
         "apiVersion": "v2",
         "name": "scanmatrix",
@@ -80,7 +90,7 @@ def chart(config: Config) -> dict[str, str]:
     }
     templates = {
         CONTROLLER: [of_controller(one) for one in controlling if one["kind"] != "Namespace"],
-        SERVICE: [of_service(one) for one in serving],
+        SERVICE: [*map(of_service, serving), of_job_namespaces(job_namespaces(shown, name_of(shown)))],
         WORKERS: [of_worker(one) for one in at_work],
     }
     return {
@@ -98,13 +108,13 @@ def chart(config: Config) -> dict[str, str]:
     }
 
 
-def _serving(config: Config) -> list[Manifest]:
-    """The objects of the service, with all that is optional, in a namespace of which it sees what runs."""
+def _shown(config: Config) -> Config:
+    """What makes the objects of the service, with all that is optional, in a namespace of which it sees what runs."""
     argo = Argo.model_validate(
         {
             "namespace": NAMESPACE,
             "apiServer": config.argo.api_server.model_dump(mode="json", by_alias=True),
-            "scheduler": {"storeSecret": _PLACE, "environmentSecret": _PLACE},
+            "scheduler": {"storeSecret": _PLACE, "environmentSecret": _PLACE, "kubeconfigSecret": _PLACE},
             "registrySecret": _PLACE,
             "gitSecret": _PLACE,
             "service": {
@@ -120,11 +130,11 @@ def _serving(config: Config) -> list[Manifest]:
     whole = type(config).model_validate(
         {
             "targets": [{"cluster": {"namespaces": [NAMESPACE]}}],
-            "events": {"jobs": {"git": {"url": "https://git.example/jobs.git"}}},
+            "events": {"jobs": {"git": {"url": "https://git.example/jobs.git"}, "namespaces": [EACH_NAMESPACE]}},
         }
     )
     shown = {"argo": argo, "targets": whole.targets, "events": whole.events, "cache": ()}
-    return service(config.model_copy(update=shown), {}, shared=True)
+    return config.model_copy(update=shown)
 
 
 def _values(controlling: Sequence[Manifest], serving: Sequence[Manifest], at_work: Sequence[Manifest]) -> Manifest:
@@ -152,7 +162,9 @@ def _values(controlling: Sequence[Manifest], serving: Sequence[Manifest], at_wor
             "environmentSecret": "",
             "gitSecret": "",
             "registrySecret": "",
+            "kubeconfigSecret": "",
             "jobs": False,
+            "jobNamespaces": [],
             "namespaces": [],
             "networkPolicy": _network(_one(serving, "NetworkPolicy")),
             "ingress": {"enabled": False, "host": "", "className": "", "tlsSecret": ""},

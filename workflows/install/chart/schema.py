@@ -38,7 +38,9 @@ def values_schema() -> dict[str, Any]:
         "environmentSecret": secret | {"description": "Secret whose keys are variables, as argo.scheduler has it"},
         "gitSecret": secret | {"description": "Secret for git hosts, as argo.gitSecret"},
         "registrySecret": secret | {"description": "Secret for registries, as argo.registrySecret"},
+        "kubeconfigSecret": secret | {"description": "Secret for other clusters, as argo.scheduler has it"},
         "jobs": flag | {"description": "whether its configuration has events.jobs, which makes network policies"},
+        "jobNamespaces": names | {"description": "events.jobs.namespaces of its configuration, for their rights"},
         "namespaces": names | {"description": "whose pods reach the service, beside those of its own namespace"},
         "networkPolicy": policy,
         "ingress": _switched({"host": host, "className": secret, "tlsSecret": secret}, "host"),
@@ -62,6 +64,10 @@ def values_schema() -> dict[str, Any]:
         "if": {"properties": {"replicas": {"minimum": 2}}},
         "then": {"properties": {"storeSecret": {"minLength": 1}}},
     }
+    elsewhere = {
+        "if": {"properties": {"jobNamespaces": {"minItems": 1}}, "required": ["jobNamespaces"]},
+        "then": {"properties": {"jobs": {"const": True}}},
+    }
     return {
         "$schema": DIALECT,
         "title": "The values of the chart",
@@ -72,7 +78,7 @@ def values_schema() -> dict[str, Any]:
             "nodeSelector": free,
             "tolerations": {"type": "array", "items": free},
             "controller": _closed_object(controlling),
-            "service": _closed_object(serving) | several,
+            "service": _closed_object(serving) | {"allOf": [several, elsewhere]},
             "workers": _closed_object(working),
             "matrices": {
                 "type": "array",

@@ -26,8 +26,12 @@ _MARKED = re.compile(r"'?@([\w.]+)@'?")
 _LABELS = re.compile(r"'@([\w.]+\.labels)@'")
 #: By which a pod of the service ends when its configuration changes, so that the kubelet starts it again.
 ENDS: Final = "--end-when-changed"
-#: Secrets of the service's pods, as the configuration names them: by their values, the variable and the volume of each.
+#: Secrets of pods, as the configuration names them: by their values, the variable and the volume of each.
 SECRETS = {"registrySecret": ("DOCKER_CONFIG", "docker"), "gitSecret": ("SCANMATRIX_GIT_CREDENTIALS", "git")}
+#: Those of the service's pods.
+_SERVICE_SECRETS = SECRETS | {"kubeconfigSecret": ("KUBECONFIG", "kubeconfig")}
+#: The namespace of objects that there are in each of several.
+EACH_NAMESPACE: Final = "scanmatrix-jobs"
 
 
 def of_controller(one: Manifest) -> str:
@@ -76,7 +80,7 @@ def of_service(one: Manifest) -> str:
         store = next(each for each in container_of(spec)["env"] if "valueFrom" in each)
         store["valueFrom"]["secretKeyRef"]["name"] = mark(f"{part}.storeSecret")
         optional[f"- name: {store['name']}"] = f"{part}.storeSecret"
-        for secret, (variable, volume) in SECRETS.items():
+        for secret, (variable, volume) in _SERVICE_SECRETS.items():
             mounted = next(each for each in pod["volumes"] if each["name"] == volume)
             mounted["secret"]["secretName"] = mark(f"{part}.{secret}")
             optional |= dict.fromkeys((f"- name: {variable}", f"- name: {volume}"), f"{part}.{secret}")
@@ -98,6 +102,13 @@ def of_service(one: Manifest) -> str:
         spec["endpoints"][0]["authorization"]["credentials"]["name"] = mark(f"{part}.monitor.tokenSecret")
         found["metadata"]["labels"][mark(f"{part}.monitor.labels")] = ""
     return template(found, condition, {mark("each"): (f"{part}.namespaces", each)}, optional)
+
+
+def of_job_namespaces(objects: Iterable[Manifest]) -> str:
+    """What there is in each namespace where tasks of jobs run beside that of the release."""
+    text = "".join(template(one, "", {}, {}) for one in objects)
+    text = text.replace(_RELEASE, _RELEASE.replace(".", "$.", 1)).replace(EACH_NAMESPACE, "{{ toJson . }}")
+    return f"{{{{- range without .Values.{SERVICE}.jobNamespaces .Release.Namespace }}}}\n{text}{{{{- end }}}}\n"
 
 
 def _mark_pods(spec: Manifest, part: str) -> None:
