@@ -30,6 +30,7 @@ BENCHMARKS = (
     "subscribers",
     "churn",
     "sboms",
+    "sizes",
     "queue",
     "warm",
 )

@@ -42,19 +42,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", type=int, default=200, help="images, each with two scans")
     parser.add_argument("--stored", type=int, default=20_000, help="stored SBOMs of the plan")
     options = parser.parse_args(arguments)
-    needed = ("registry", "trivy", "grype", "syft-of-grype")
-    if missing := [name for name in needed if find(name) is None]:
-        sys.exit(f"skipped: {' and '.join(missing)} missing; get them by: python -m tests.tools --all")
+    need()
     with tempfile.TemporaryDirectory(prefix="scanmatrix-sboms-") as name, mirror() as served:
         folder = Path(name)
-        environment = _scanners(folder)
+        environment = scanners(folder)
         with start_registry(folder / "registry") as registry:
             names = _push(registry, options.images)
             _compare(folder, registry, served, names, environment)
         _plan(folder, options.stored, environment)
 
 
-def _scanners(folder: Path) -> dict[str, str]:
+def need() -> None:
+    """End where a tool is missing."""
+    needed = ("registry", "trivy", "grype", "syft-of-grype")
+    if missing := [name for name in needed if find(name) is None]:
+        sys.exit(f"skipped: {' and '.join(missing)} missing; get them by: python -m tests.tools --all")
+
+
+def scanners(folder: Path) -> dict[str, str]:
     """The environment of a run: the scanners under their own names, everything compiled."""
     tools = folder / "tools"
     tools.mkdir()
@@ -71,12 +76,13 @@ def _push(registry: Registry, count: int) -> list[str]:
     return [f"{registry.host}/app-{number}:1" for number in range(count)]
 
 
-def _compare(folder: Path, registry: Registry, served: Mirror, names: list[str], environment: dict[str, str]) -> None:
+def settings_of(folder: Path, registry: Registry, served: Mirror, names: list[str]) -> dict[str, object]:
+    """A configuration of both scans, whose databases are there."""
     root, trivy = databases.grype(folder / "grype"), folder / "trivy"
     served.files = {f"/{path.relative_to(root)}": path.read_bytes() for path in root.rglob("*") if path.is_file()}
     trivy.mkdir()
     databases.trivy(trivy)
-    settings = {
+    return {
         "targets": [{"image": name} for name in names],
         "insecure": [registry.host],
         "scans": {
@@ -86,13 +92,17 @@ def _compare(folder: Path, registry: Registry, served: Mirror, names: list[str],
         "databases": {"paths": {"general": str(trivy), "packages-trivy": str(trivy)}},
         "volume": {"path": str(folder / "volume")},
     }
-    full = _contender("the images", folder, settings, environment)
-    fast = _contender("stored SBOMs", folder, settings | {"sboms": {"store": True}}, environment)
-    first = _contender("the images, SBOMs made", folder, settings | {"sboms": {"store": True}}, environment)
+
+
+def _compare(folder: Path, registry: Registry, served: Mirror, names: list[str], environment: dict[str, str]) -> None:
+    settings = settings_of(folder, registry, served, names)
+    full = contender("the images", folder, settings, environment)
+    fast = contender("stored SBOMs", folder, settings | {"sboms": {"store": True}}, environment)
+    first = contender("the images, SBOMs made", folder, settings | {"sboms": {"store": True}}, environment)
     first.run()
-    _forget_tarballs(folder)
+    forget_tarballs(folder)
     full.run()
-    _forget_tarballs(folder)
+    forget_tarballs(folder)
     fast.run()
     cells = 2 * len(names)
     print(f"{cells} cells of {len(names)} images\n")
@@ -130,14 +140,15 @@ def _alone(folder: Path, environment: dict[str, str]) -> None:
         print(f"| {Path(program).name} | {1000 * median(begun.cpu):.0f} | {1000 * median(whole.cpu):.0f} |")
 
 
-def _contender(name: str, folder: Path, settings: dict[str, object], environment: dict[str, str]) -> Contender:
+def contender(name: str, folder: Path, settings: dict[str, object], environment: dict[str, str]) -> Contender:
+    """A run with this configuration."""
     config = folder / f"{name.replace(' ', '-')}.yaml"
     config.write_text(json.dumps(settings))
     command = [sys.executable, "-m", "scanmatrix", "run", "--config", str(config), "--output=json"]
     return Contender(name, command, None, environment)
 
 
-def _forget_tarballs(folder: Path) -> None:
+def forget_tarballs(folder: Path) -> None:
     """As if others had taken the room: what a daily run of many images finds."""
     for name in ("blobs", "layers"):
         shutil.rmtree(folder / "volume" / name, ignore_errors=True)
