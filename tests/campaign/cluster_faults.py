@@ -196,16 +196,27 @@ def tag_moved(bench: ClusterBench) -> Iterator[None]:
     yield
 
 
-def kill_anything(bench: ClusterBench, chance: random.Random, seconds: float) -> str:
-    """SIGKILL to a random container of a run at a random moment; its pod, or nothing where the run ended before."""
-    time.sleep(chance.uniform(0, seconds))
-    end = time.monotonic() + 60
+#: Kinds of pods that a run has one after the other, by its layout, and how often each is chosen for a kill.
+STAGES = {
+    "cell": {Of.PLAN: 1, Of.PULL: 1, Of.SCAN: 3, Of.AGGREGATE: 1},
+    "image": {Of.PLAN: 1, Of.IMAGE: 3, Of.AGGREGATE: 1},
+}
+
+
+def kill_anything(bench: ClusterBench, chance: random.Random, stage: Of) -> str:
+    """SIGKILL to a random container of a stage of a run at a random moment; its pod, or nothing where it ended before.
+
+    Under load the stages of a run take as long as they like, so that moments counted from its begin would all be in the
+    first of them.
+    """
+    end = time.monotonic() + 300
     while time.monotonic() < end:
-        running = set(containers.ctr(bench.state, "tasks", "ls", "--quiet").split())
-        pods = bench.site.kubectl("get", "pods", "-l", f"{labels.RUN}={bench.run}", "-o", "name").split()
-        names = {name.removeprefix("pod/") for name in pods}
+        pods = set(quick.pods(bench.site, bench.run, stage))
+        if pods:
+            time.sleep(chance.uniform(0, 3))
+        running = set(containers.ctr(bench.state, "tasks", "ls", "--quiet").split()) if pods else set()
         found = []
-        for pod in sorted(names):
+        for pod in sorted(pods):
             wanted = f'labels."io.kubernetes.pod.name"=={pod},labels."io.cri-containerd.kind"==container'
             found += [
                 (pod, each)
@@ -219,6 +230,7 @@ def kill_anything(bench: ClusterBench, chance: random.Random, seconds: float) ->
                 return pod
         if bench.site.cluster.workflow(bench.run).ended:
             return ""
+        time.sleep(0.2)
     return ""
 
 

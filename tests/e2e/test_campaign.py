@@ -53,16 +53,11 @@ TRIALS = [each for each in cluster_faults.TRIALS + cluster_storage.TRIALS if ONL
 
 @dataclass(frozen=True)
 class Ground:
-    """An installation, and what an undisturbed run finds there.
-
-    Attributes:
-        seconds: that it took.
-    """
+    """An installation, and what an undisturbed run finds there."""
 
     site: Site
     layout: str
     undisturbed: Outcomes
-    seconds: float
 
 
 def start(site: Site, run: str, images: tuple[str, ...], scans: tuple[str, ...]) -> Plan:
@@ -89,12 +84,10 @@ def make_ground(state: State, upstream: Upstream, layout: str, folder: Path) -> 
         faults.small_volume(state, name, 400_000_000) as storage,
         make_site(folder, name, upstream, **cluster_bench.installed(layout), storage=storage) as site,
     ):
-        began = time.monotonic()
         plan = start(site, "undisturbed", IMAGES, GOOD)
         assert site.wait(plan.run) == "Succeeded"
-        seconds = time.monotonic() - began
         assert judge(site.volume, plan, UNDISTURBED) == []
-        yield Ground(site, layout, outcomes_of(site.volume, plan.run), seconds)
+        yield Ground(site, layout, outcomes_of(site.volume, plan.run))
 
 
 def wait_out(site: Site, run: str, *, gone: bool) -> None:
@@ -264,7 +257,9 @@ def kill_one(ground: Ground, state: State, chance: random.Random, run: str) -> S
     site, bench = ground.site, ClusterBench(ground.site, state, ground.layout, run=run)
     with _PLANNING:
         plan = start(site, run, IMAGES[:1], GOOD)
-    tried = [cluster_faults.kill_anything(bench, chance, ground.seconds / OF_EACH) for _ in range(OF_EACH)]
+    stages = cluster_faults.STAGES[ground.layout]
+    chosen = chance.choices(range(len(stages)), list(stages.values()), k=OF_EACH)
+    tried = [cluster_faults.kill_anything(bench, chance, list(stages)[each]) for each in sorted(chosen)]
     killed = [pod for pod in tried if pod]
     wait_out(site, run, gone=False)
     with _REAPING:
