@@ -15,7 +15,7 @@ from tests.campaign.scanners import GOOD
 from tests.campaign.table import Tell
 from tests.integration.engine import plan_of
 
-FEW, MANY = 6, 200
+FEW, MANY = 4, 200
 SEED = int(os.environ.get("CAMPAIGN_SEED", "0")) or time.time_ns() % 10**9
 
 

@@ -513,7 +513,10 @@ def test_events_of_others_are_answered_in_our_own_words(tmp_path, repository, ap
     assert "triggeredid" not in finished
 
 
-def test_a_service_that_is_killed_at_random_submits_each_job_once_and_says_how_each_ended(tmp_path, repository, api):
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.campaign)])
+def test_a_service_that_is_killed_at_random_submits_each_job_once_and_says_how_each_ended(
+    tmp_path, repository, api, kills
+):
     seed = int(os.environ.get("JOB_SEED", "18"))
     chance, events = random.Random(seed), 12
     with webhook() as hook:
@@ -529,7 +532,7 @@ def test_a_service_that_is_killed_at_random_submits_each_job_once_and_says_how_e
             return {each["triggeredid"]: each["data"] for each in found if each["type"].endswith(kind)}
 
         accepted = set()
-        for _ in range(8):
+        for _ in range(kills):
             with serve(tmp_path) as (client, process):
                 for number in chance.sample(range(events), 5):
                     event = {"specversion": "1.0", "id": str(number), "source": "/ci", "type": TYPE,
