@@ -63,7 +63,7 @@ e2e: $(INSTALLED) ## end-to-end tests on KUBECONFIG's cluster, or on one that is
 	@python -m tests.e2e
 
 campaign: tools ## every test, also the long ones that CI leaves out, and the table fault × layout → outcome
-	@python -m tests.tools cosign cosign2
+	@python -m tests.tools cosign cosign2 keda
 	@python -m tests.campaign
 
 bench: $(INSTALLED) tools ## the benchmarks' table: ratios measured in one run

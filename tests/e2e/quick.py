@@ -14,6 +14,7 @@ from tests.tools.images import Image, layer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from orchestrator.config.loading import Config
     from orchestrator.model import Ledger, LedgerRow
     from tests.tools.upstream import Upstream
 
@@ -57,11 +58,13 @@ def push(upstream: Upstream, *names: str, size: int = 1000) -> list[str]:
     return [each.digest for each in layers]
 
 
-def plan(site: Site, run: str, images: Iterable[str], scans: Iterable[str]) -> orchestrator.Plan:
-    """A plan of these images with these scans."""
+def plan(
+    site: Site, run: str, images: Iterable[str], scans: Iterable[str], config: Config | None = None
+) -> orchestrator.Plan:
+    """A plan of these images with these scans, by the site's configuration unless another one is given."""
     rows = [f"{image}:1,{';'.join(scans)}" for image in images]
     (site.folder / "targets.csv").write_text("\n".join(["image,scans", *rows, ""]))
-    return orchestrator.make_plan(site.config, run=run)
+    return orchestrator.make_plan(config or site.config, run=run)
 
 
 def start(site: Site, run: str, images: Iterable[str], scans: Iterable[str]) -> str:

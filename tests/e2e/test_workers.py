@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
+import orchestrator
 from orchestrator.argo import beside
-from orchestrator.model import Outcome
 from tests.cluster.state import NODE_IP
-from tests.e2e import quick
-from tests.e2e.site import Site, await_, make_site, run
-from tests.tools.postgres import Postgres, start_postgres
+from tests.e2e import nine, quick
+from tests.e2e.site import Site, await_, make_site
+from tests.e2e.workers import assert_each_once, at_work, await_end, install, named, settings_with, start_run
+from tests.tools.postgres import start_postgres
 from tests.tools.upstream import Upstream
 
 IMAGES = ("worked-a", "worked-b", "worked-c", "worked-d", "worked-e")
 DEPLOYMENT = "deployment/scanmatrix-worker-slow"
-SELECTOR = "app.kubernetes.io/component=worker"
 #: Fails where it sees more than it should; then waits until it is let go.
 PROGRAM = f"""
 import os
@@ -31,13 +31,19 @@ while not os.path.exists("{beside.DATABASES_AT}/go"):
 """
 
 
+#: Images that have something to find, and the columns in which that is the same wherever it was found.
+REAL = ("real-java-tool", "real-ubuntu")
+FOUND = ["target", "id", "package", "version", "location", "severity", "fixed_version"]
+
+
 @pytest.fixture(scope="module")
 def site(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     quick.push(upstream, *IMAGES)
     with start_postgres(NODE_IP) as database:
-        settings = settings_with(database, scans=["slow"], replicas=2)
+        settings = settings_with(database, scans=["slow", "general"], replicas=2)
         csv = "\n".join(["image,scans", *(f"{name}:1,slow" for name in IMAGES), ""])
-        scans = {"slow": quick.scan("slow", PROGRAM)}
+        small = {"cpu": "20m", "memory": "64Mi", "memoryLimit": "1Gi"}
+        scans = {"slow": quick.scan("slow", PROGRAM), "general": nine.general() | {"resources": small}}
         with make_site(
             tmp_path_factory.mktemp("workers"), "e2e-workers", upstream, csv=csv, templates=scans, settings=settings
         ) as found:
@@ -45,42 +51,16 @@ def site(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             yield found
 
 
-def start_run(site: Site, name: str) -> None:
-    """Hand a run over from a pod that has what the scheduler has."""
-    spec = json.loads(site.kubectl("get", "deployment", "scheduler", "-o", "json"))["spec"]["template"]
-    [container] = spec["spec"]["containers"]
-    container["command"] = ["scanmatrix", "run", "--config", "/config/scanmatrix.yaml", "--volume", "/volume"]
-    container["args"] = ["--run-id", name]
-    pod = {"apiVersion": "v1", "kind": "Pod", "spec": spec["spec"] | {"restartPolicy": "Never"}}
-    pod["metadata"] = {"name": name, "labels": spec["metadata"]["labels"]}
-    site.kubectl("create", "-f", "-", stdin=json.dumps(pod))
+@pytest.fixture(scope="module")
+def in_pods(site: Site, upstream: Upstream) -> str:
+    """A run of the same cells as Workflow, which nobody has waited for."""
+    for name in REAL:
+        upstream.push(f"library/{name}:1", nine.images()[name.removeprefix("real-")])
+    config = site.config.model_copy(update={"engine": "argo"})
+    return orchestrator.submit(quick.plan(site, "by-pods", REAL, ["general"], config), config)
 
 
-def at_work(site: Site) -> list[str]:
-    """The pods that have a cell just now."""
-    present = set(site.kubectl("get", "pods", "-l", SELECTOR, "-o", "jsonpath={.items[*].metadata.name}").split())
-    return sorted(present & {path.parent.name for path in (site.storage / "workers").glob("*/image.tar")})
-
-
-def settings_with(database: Postgres, **workers: object) -> dict[str, object]:
-    """A configuration whose workers have their store in a database of this machine."""
-    private = {"private": [f"{NODE_IP}/32"], "ports": [database.port]}
-    argo = {"scheduler": {"storeSecret": "store"}, "network": private, "workers": workers}
-    return {"engine": "queue", "queue": {"lease": "10s"}, "argo": argo}
-
-
-def install(site: Site, database: Postgres) -> None:
-    """Give workers their Secret, and install them."""
-    site.kubectl("create", "secret", "generic", "store", f"--from-literal=url={database.create('queue')}")
-    run("kubectl", "apply", "--server-side", "-f", "-", stdin=site.scanmatrix("install", "--workers"))
-
-
-def named(site: Site, path: str) -> list[str]:
-    """What all pods of workers have there."""
-    return site.kubectl("get", "pods", "-l", SELECTOR, "-o", f"jsonpath={{.items[*].metadata.{path}}}").split()
-
-
-def test_one_is_killed_and_all_are_scaled_in_at_work_and_each_cell_ends_once(site: Site):
+def test_one_is_killed_and_all_are_scaled_in_at_work_and_each_cell_ends_once(site: Site, in_pods: str):
     site.kubectl("rollout", "status", DEPLOYMENT, "--timeout=180s")
     start_run(site, "worked")
     await_(lambda: len(at_work(site)) == 2, 180, "two workers to be at work")
@@ -88,17 +68,25 @@ def test_one_is_killed_and_all_are_scaled_in_at_work_and_each_cell_ends_once(sit
     site.kubectl("delete", "pod", victim, "--force", "--grace-period=0")
     await_(lambda: len(set(at_work(site)) - {victim}) == 2, 180, "another worker to be at work")
     site.kubectl("scale", DEPLOYMENT, "--replicas=0")
-    await_(lambda: len(named(site, "deletionTimestamp")) == 2, 60, "both workers to be asked to end")
+    await_(lambda: len(named(site, "deletionTimestamp", "slow")) == 2, 60, "both workers to be asked to end")
     assert len(at_work(site)) == 2
     (site.storage / "databases" / "slow" / "go").touch()
-    await_(lambda: not named(site, "name"), 120, "all workers to go")
+    await_(lambda: not named(site, "name", "slow"), 120, "all workers to go")
     site.kubectl("scale", DEPLOYMENT, "--replicas=2")
-    phase = "jsonpath={.status.phase}"
-    await_(lambda: site.kubectl("get", "pod", "worked", "-o", phase) in {"Succeeded", "Failed"}, 180, "the run's end")
-    ledger = site.ledger("worked")
-    assert [(row.outcome, row.reason) for row in ledger.rows] == [(Outcome.OK, "")] * len(IMAGES)
-    assert sorted(row.references[0].rpartition("/")[2] for row in ledger.rows) == [f"{name}:1" for name in IMAGES]
-    assert max(row.attempts for row in ledger.rows) == 2  # the one whose worker was killed
+    await_end(site, "worked")
+    assert_each_once(site, "worked", IMAGES)
+    assert max(row.attempts for row in site.ledger("worked").rows) == 2  # the one whose worker was killed
+
+
+def test_a_real_scanner_finds_what_it_finds_in_a_pod_for_each_cell(site: Site, in_pods: str):
+    references = [f"docker.io/library/{image}:1" for image in REAL]
+    start_run(site, "by-workers", *references, "--scan=general")
+    await_end(site, "by-workers")
+    assert_each_once(site, "by-workers", REAL)
+    site.wait(in_pods)
+    found, expected = (site.findings(run)[FOUND].sort_values(FOUND) for run in ("by-workers", in_pods))
+    assert found.to_numpy().tolist() == expected.to_numpy().tolist()
+    assert nine.LOG4SHELL in set(found["id"])
 
 
 @pytest.mark.campaign

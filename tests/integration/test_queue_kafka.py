@@ -1,36 +1,28 @@
 """The queue with a real Kafka broker: messages wake workers; whatever becomes of them, no cell is lost or doubled."""
 
-import itertools
 import json
 import logging
 from collections import Counter
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 
 import pytest
-from confluent_kafka import Producer
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
-from orchestrator import queues
-from orchestrator.api.doctor import examine
 from orchestrator.config.loading import load_config
-from orchestrator.queues import kafka
 from orchestrator.queues.kafka import queue as module
 from orchestrator.queues.kafka import topics as topics_module
-from orchestrator.queues.kafka.connection import BrokerError, BrokerGoneError, BrokerRefusedError
+from orchestrator.queues.kafka.connection import BrokerRefusedError
 from orchestrator.queues.kafka.queue import KafkaQueue
 from orchestrator.queues.kafka.topics import Topics
 from orchestrator.store.cell_queue.store import QueueStore
 from tests.integration.engine import wait_for
-from tests.integration.queue_place import QueuePlace
+from tests.integration.kafka_place import KafkaPlace, listening
 from tests.integration.test_queue_kills import KILLS, judge, kills
 from tests.queue_suite import *  # noqa: F403
 from tests.queue_suite import TimedQueue, order, take
-from tests.tools.certificates import Authority
-from tests.tools.kafka import USER, start_kafka
+from tests.tools.kafka import start_kafka
 from tests.tools.postgres import start_postgres
-from tests.tools.servers import PASSWORD
 
-_NUMBERS = itertools.count()
 #: Long enough that a test which waits for it fails.
 NEVER = 3600.0
 
@@ -63,45 +55,6 @@ def config_of(broker, folder, **more):
     return load_config(folder / "config.yaml", environment={})
 
 
-class KafkaPlace(QueuePlace):
-    """A folder whose workers a broker wakes; with topics of its own, in a group of its own."""
-
-    def __init__(self, folder, broker, *, kafka=None, queue=None, **more) -> None:
-        own = {
-            "servers": broker.server,
-            "prefix": f"t{next(_NUMBERS)}.",
-            "group": f"g{next(_NUMBERS)}",
-            "partitions": 4,
-        }
-        queue = {"kind": "kafka", "lease": "2s", "kafka": own | (kafka or {}), **(queue or {})}
-        super().__init__(folder, queue=queue, **more)
-
-    def lag(self, scan="first"):
-        """-1 while a broker that was away is not itself yet."""
-        with closing(Topics.of(self.config)) as topics, suppress(BrokerGoneError):
-            return topics.lag(scan)
-        return -1
-
-    @contextmanager
-    def queue(self):
-        with queues.make(self.config) as opened:
-            opened.migrate()
-            yield opened
-
-    def produce(self, *values, scan="first"):
-        section = self.config.queue.kafka
-        with Producer({"bootstrap.servers": section.servers[0]}) as producer:
-            for value in values:
-                producer.produce(section.topic(scan), value)
-            assert producer.flush(30) == 0
-
-    def follow(self, run="r1"):
-        """Look at a run until it has ended, as the scheduler does."""
-        engine = self.engine()
-        wait_for(lambda: engine.finish_left() or engine.status(run).ended)
-        return engine.fetch(run)
-
-
 @pytest.fixture
 def place(broker, tmp_path):
     return KafkaPlace(tmp_path, broker)
@@ -111,11 +64,6 @@ def place(broker, tmp_path):
 def only_messages(monkeypatch):
     """No worker looks for itself."""
     monkeypatch.setattr(module, "_SELF", NEVER)
-
-
-def listening(workers):
-    """Wait until each has its place in the group."""
-    wait_for(lambda: all(each._queue._listener and each._queue._listener._places for each in workers))
 
 
 def test_a_message_wakes_workers_and_lag_is_what_waits(place, only_messages):
@@ -308,29 +256,6 @@ def test_topics_that_are_missing_too_small_or_may_not_be_made(broker, tmp_path):
         refused.engine().submit(refused.plan())
     with refused.queue() as queue:
         assert queue.runs() == ()
-
-
-def test_tls_a_password_and_a_broker_of_the_classic_protocol(tmp_path, only_messages):
-    authority = Authority(tmp_path / "authority")
-    protocols = {"group_coordinator_rebalance_protocols": "classic"}
-    login = {"tls": True, "ca": "authority/ca.crt", "mechanism": "PLAIN", "user": USER, "password": PASSWORD}
-    with start_kafka(secured=authority.sign("127.0.0.1"), **protocols) as broker:
-        place = KafkaPlace(tmp_path, broker, kafka=login)
-        looked = next(check for check in examine(place.config).checks if check.area == "queue")
-        assert "1 broker of cluster" in looked.found
-        plan = place.plan()
-        with place.workers(1) as workers:
-            listening(workers)
-            assert workers[0]._queue._listener._protocol == "classic"
-            place.engine().submit(plan)
-            judge(place, plan, place.follow())
-            wait_for(lambda: place.lag("first") == place.lag("second") == 0)
-        wrong = KafkaPlace(tmp_path, broker, kafka=login | {"password": "not-this-one"})
-        with pytest.raises(BrokerError) as refused:
-            kafka.look(wrong.config)
-        assert "not-this-one" not in f"{refused.value} {wrong.config!r}"
-    with pytest.raises(BrokerGoneError, match=broker.server):
-        kafka.look(place.config)
 
 
 def struck(folder, broker, images, number):

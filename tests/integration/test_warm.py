@@ -8,14 +8,18 @@ import re
 import signal
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from orchestrator.engines.local.sandbox import find_sandbox
+from orchestrator.kit.own import templates_folder
 from orchestrator.model import Outcome
 from orchestrator.volume.records import Records
+from tests.cluster import databases
 from tests.integration.engine import REPORT
 from tests.integration.queue_place import QueuePlace, virus_place
 from tests.tools import layouts, require
@@ -257,6 +261,50 @@ def test_clamd_finds_what_clamscan_finds(tmp_path, virus_signatures):
         )
     assert found["cold"] == found["warm"]
     assert len({row[1] for row in found["warm"]}) == 4
+
+
+#: As `general` could have one.
+TRIVY_S_SERVER = {
+    "start": ["trivy", "server", "--listen=127.0.0.1:4954", "--cache-dir={database}", "--cache-backend=memory",
+              "--skip-db-update"],
+    "ready": ["/usr/bin/python3", "-c", "__import__('urllib.request').request.urlopen('http://127.0.0.1:4954/healthz')"],
+}  # fmt: skip
+
+
+def test_why_general_has_no_server(tmp_path, java_tool, monkeypatch):
+    """Trivy's remembers what was in a layer by the name that an image's config gives it, and does not look again.
+
+    An image with the names of another one's layers, and nothing in them, makes that other one look clean.
+    """
+    monkeypatch.setenv("PATH", f"{require('trivy').parent}:{os.environ['PATH']}")
+    written = tmp_path / "trivy"
+    databases.trivy(written)
+    nothing = layer({"nothing": b""})
+    liar = Image.build([replace(each, blob=nothing.blob) for each in java_tool.layers])
+    archives = {
+        name: layouts.write_archive(tmp_path / f"image-{number}.tar", image)
+        for number, (name, image) in enumerate({"liar": liar, "honest": java_tool}.items())
+    }
+    general = yaml.safe_load((templates_folder() / "general.yaml").read_text())
+    general["database"] = {"refresh": ["cp", "-r", str(written / "db"), str(written / "java-db"), "{database}"]}
+    del general["parameters"]
+    command = [word for word in general["command"] if word not in {"--cache-backend=memory", "--skip-db-update"}]
+    warm = TRIVY_S_SERVER | {"command": [*command, "--server=http://127.0.0.1:4954"]}
+    found = {}
+    for kind, template in {"cold": general, "warm": general | {"warm": warm}}.items():
+        (tmp_path / kind).mkdir()
+        place = QueuePlace(tmp_path / kind, images=0, scans={}, local={"runner": "process", "sandbox": "required"})
+        place.use(template)
+        for name, archive in archives.items():  # in this order
+            place.archives = [archive]
+            place.engine().submit(place.plan(name))
+        place.work_off()
+        rows, records = rows_of(place, "honest")
+        assert all_ok(rows)
+        assert {"beside a server" in record.isolation for record in records.values()} == {kind == "warm"}
+        written_findings = (place.volume.results("honest") / "findings.csv").read_text()
+        found[kind] = written_findings.count("CVE-2021-44228")
+    assert found["cold"] > 0 == found["warm"]
 
 
 def zipped(files):

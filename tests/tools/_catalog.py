@@ -22,6 +22,7 @@ class GoTool:
         commands: the commands below `package`; by default the one called `name`.
         go: the folder in `go/` with its go.mod; by default called `name`.
         flags: further variables to set at link time.
+        files: a folder of the module that is kept beside its commands.
     """
 
     name: str
@@ -32,6 +33,7 @@ class GoTool:
     commands: tuple[str, ...] = ()
     go: str = ""
     flags: tuple[str, ...] = ()
+    files: str = ""
 
     @property
     def source(self) -> Path:
@@ -134,6 +136,7 @@ GO_TOOLS = (
         optional=True,
         commands=("workflow-controller", "argoexec"),
         go="argo",
+        files="manifests",
     ),
     GoTool("versitygw", "github.com/versity/versitygw", "cmd/versitygw", "main.Version"),
     # Both take a quarter of an hour to build, for tests of the campaign; what they write is kept for the other tests.
@@ -152,6 +155,16 @@ GO_TOOLS = (
         optional=True,
     ),
     GoTool("kwok", "sigs.k8s.io/kwok", "cmd/kwok", "pkg/consts.Version", optional=True),
+    # For one file of tests of the campaign; with two of its scalers, see `_golang`.
+    GoTool(
+        "keda",
+        "github.com/kedacore/keda/v2",
+        "cmd",
+        "version.Version",
+        optional=True,
+        commands=("operator", "adapter"),
+        files="config/crd",
+    ),
 )
 
 # Debian package → the commands the tests need of it.

@@ -9,11 +9,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.tools import require
+from tests.tools.certificates import Authority
+from tests.tools.listening import free_ports
 from tests.tools.servers import PASSWORD, ServerError
 
 USER = "scanmatrix"
@@ -50,16 +52,18 @@ class Kafka:
     """A broker; `start` it, and `kill` it as often as a test likes.
 
     Attributes:
+        others: ports of its own controller, of itself, and for clients with a certificate.
         folder: with its data.
-        secured: certificate and key; with them, nobody is let in without TLS and the password of `USER`.
+        secured: its certificate is of this authority; nobody is let in without TLS, and either the password of `USER`
+            or, at the last port, a certificate of the same authority.
         settings: of its own, beside those of all.
     """
 
     host: str
     port: int
-    others: tuple[int, int]
+    others: tuple[int, int, int]
     folder: Path
-    secured: tuple[Path, Path] | None = None
+    secured: Authority | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
@@ -67,6 +71,11 @@ class Kafka:
     def server(self) -> str:
         """As `queue.kafka.servers` takes it."""
         return f"{self.host}:{self.port}"
+
+    @property
+    def for_certificates(self) -> str:
+        """The same, for clients that have a certificate."""
+        return f"{self.host}:{self.others[2]}"
 
     @property
     def pid(self) -> int:
@@ -87,10 +96,22 @@ class Kafka:
     def _all_settings(self) -> dict[str, object]:
         return {
             **_SETTINGS,
-            **_listeners(self.host, self.port, self.others, self.secured and _keystore(self.folder, self.secured)),
+            **_listeners(
+                self.host, self.port, self.others, self.secured and _stores(self.folder, self.host, self.secured)
+            ),
             "log.dirs": self.folder / "data",
             **self.settings,
         }
+
+    def let_in(self, user: str, password: str) -> None:
+        """Let a user in by SCRAM."""
+        from confluent_kafka import admin  # noqa: PLC0415 - the installer imports this module before it is there
+
+        inner = admin.AdminClient({"bootstrap.servers": f"{self.host}:{self.others[1]}"})
+        way = admin.ScramCredentialInfo(admin.ScramMechanism.SCRAM_SHA_512, 4096)
+        login = admin.UserScramCredentialUpsertion(user, way, password.encode())
+        for done in inner.alter_user_scram_credentials([login]).values():
+            done.result(30)
 
     def kill(self) -> None:
         """End it as a crash does."""
@@ -109,28 +130,34 @@ class Kafka:
 
 @contextmanager
 def start_kafka(
-    address: str = "127.0.0.1", *, secured: tuple[Path, Path] | None = None, started: bool = True, **settings: object
+    address: str = "127.0.0.1",
+    *,
+    secured: Authority | None = None,
+    started: bool = True,
+    within: Path | None = None,
+    **settings: object,
 ) -> Iterator[Kafka]:
     """Run one on a port of this address.
 
     Args:
         address: of this machine.
-        secured: certificate and key; with them, nobody is let in without TLS and a password.
+        secured: see `Kafka`.
         started: whether it is started now.
+        within: where its folder is made.
         settings: of the broker, with `_` for `.`.
 
     Raises:
         ServerError: it did not start.
     """
     require("java")
-    with tempfile.TemporaryDirectory(prefix="kafka-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="kafka-", dir=within, ignore_cleanup_errors=True) as folder:
         shutil.copytree(require("kafka") / "formatted", Path(folder) / "data")
-        first, *others = _free_ports(address, 3)
+        first, *others = free_ports(4, address)
         own = {name.replace("_", "."): value for name, value in settings.items()}
-        broker = Kafka(address, first, (others[0], others[1]), Path(folder), secured, own)
-        if started:
-            broker.start()
+        broker = Kafka(address, first, (others[0], others[1], others[2]), Path(folder), secured, own)
         try:
+            if started:
+                broker.start()
             yield broker
         finally:
             broker.kill()
@@ -144,8 +171,8 @@ def prepare(folder: Path) -> None:
     """
     jars = folder / "jars"
     with tempfile.TemporaryDirectory(prefix="kafka-") as made:
-        port, *others = _free_ports("127.0.0.1", 3)
-        settings = {**_SETTINGS, **_listeners("127.0.0.1", port, (others[0], others[1]), None)}
+        port, *others = free_ports(4)
+        settings = {**_SETTINGS, **_listeners("127.0.0.1", port, (others[0], others[1], others[2]), None)}
         settings["log.dirs"] = folder / "formatted"
         properties = Path(made) / "server.properties"
         properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
@@ -162,33 +189,42 @@ def prepare(folder: Path) -> None:
         broker.wait(_SECONDS)
 
 
-def _listeners(host: str, port: int, others: tuple[int, int], keystore: Path | None) -> dict[str, object]:
-    """One for clients, one for the broker's own controller, and one for the broker itself."""
+def _listeners(
+    host: str, port: int, others: tuple[int, int, int], stores: tuple[Path, Path] | None
+) -> dict[str, object]:
+    """For clients, for the broker's own controller, for the broker itself, and for clients with certificates."""
     places = {"CLIENT": port, "CONTROLLER": others[0], "INNER": others[1]}
+    places |= {"CERTIFIED": others[2]} if stores else {}
+    protocols = dict.fromkeys(places, "PLAINTEXT") | ({"CLIENT": "SASL_SSL", "CERTIFIED": "SSL"} if stores else {})
     named = {name: f"{name}://{host}:{number}" for name, number in places.items()}
-    protocols = {"CLIENT": "SASL_SSL" if keystore else "PLAINTEXT", "CONTROLLER": "PLAINTEXT", "INNER": "PLAINTEXT"}
     found: dict[str, object] = {
         "listeners": ",".join(named.values()),
-        "advertised.listeners": f"{named['CLIENT']},{named['INNER']}",
+        "advertised.listeners": ",".join(place for name, place in named.items() if name != "CONTROLLER"),
         "inter.broker.listener.name": "INNER",
         "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in protocols.items()),
         "controller.quorum.voters": f"1@{host}:{others[0]}",
     }
-    if keystore:
-        module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+    if stores:
+        modules, login = "org.apache.kafka.common.security", "listener.name.client"
+        plain = f'{modules}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
         found |= {
             "ssl.keystore.type": "PEM",
-            "ssl.keystore.location": keystore,
-            "listener.name.client.sasl.enabled.mechanisms": "PLAIN",
-            "listener.name.client.plain.sasl.jaas.config": f'{module} required user_{USER}="{PASSWORD}";',
+            "ssl.keystore.location": stores[0],
+            "ssl.truststore.type": "PEM",
+            "ssl.truststore.location": stores[1],
+            "listener.name.certified.ssl.client.auth": "required",
+            f"{login}.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
+            f"{login}.plain.sasl.jaas.config": plain,
+            f"{login}.scram-sha-512.sasl.jaas.config": f"{modules}.scram.ScramLoginModule required;",
         }
     return found
 
 
-def _keystore(folder: Path, secured: tuple[Path, Path]) -> Path:
-    certificate, key = secured
+def _stores(folder: Path, host: str, authority: Authority) -> tuple[Path, Path]:
+    """Key and certificate of the broker, and whose certificates it believes."""
+    certificate, key = authority.sign(host)
     (folder / "keystore.pem").write_bytes(key.read_bytes() + certificate.read_bytes())
-    return folder / "keystore.pem"
+    return folder / "keystore.pem", authority.file
 
 
 def _start(jars: Path, properties: Path, output: object, options: list[str]) -> "subprocess.Popen[bytes]":
@@ -214,25 +250,16 @@ def _answers(process: "subprocess.Popen[bytes]", host: str, port: int) -> bool:
     return False
 
 
-def _free_ports(address: str, number: int) -> list[int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for probe in probes:
-            probe.bind((address, 0))
-        return [probe.getsockname()[1] for probe in probes]
-
-
 def main() -> int:
     """`make queue`: a broker until Ctrl-C, and the lines of a configuration that uses it."""
-    with start_kafka() as broker:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), start_kafka() as broker:
         sys.stdout.write(
             f"A broker with nothing in it; it keeps nothing when it ends, with Ctrl-C. In the configuration:\n\n"
             f"engine: queue\nqueue:\n  kind: kafka\n  kafka:\n    servers: {broker.server}\n\n"
         )
         sys.stdout.flush()
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        with suppress(KeyboardInterrupt):
-            signal.pause()
+        signal.pause()
     return 0
 
 

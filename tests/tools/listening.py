@@ -1,8 +1,10 @@
-"""What servers of tests on loopback have in common: TLS where there is a certificate, a thread, and their end."""
+"""What servers of tests have in common: ports that are free, TLS where there is a certificate, a thread, their end."""
 
+import socket
 import socketserver
 import ssl
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -50,3 +52,12 @@ class Listening:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(timeout=5)
+
+
+def free_ports(number: int, address: str = "127.0.0.1") -> list[int]:
+    """Ports of an address of this machine where nothing listens, all different."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for probe in probes:
+            probe.bind((address, 0))
+        return [probe.getsockname()[1] for probe in probes]

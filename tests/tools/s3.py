@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.tools import require
+from tests.tools.listening import free_ports
 from tests.tools.servers import ServerError, _dies_with_us
 
 ACCESS_KEY, SECRET_KEY = "reader", "correct-horse-battery"  # of a server that lives for one session
@@ -71,7 +72,7 @@ def start_s3(folder: Path, certificate: Path | None = None) -> Iterator[S3Server
     buckets.mkdir()
     beside.mkdir()
     log = folder / "s3.log"
-    port = _free_port()
+    [port] = free_ports(1)
     command = [require("versitygw"), "--port", f"127.0.0.1:{port}", "--region", REGION]
     command += ["--cert", certificate, "--key", certificate] if certificate else []
     with log.open("wb") as output:
@@ -88,13 +89,6 @@ def start_s3(folder: Path, certificate: Path | None = None) -> Iterator[S3Server
     finally:
         process.kill()  # told politely, it waits for connections that clients keep open
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path, timeout: float = 20) -> None:

@@ -130,8 +130,7 @@ def policy_of_workers(config: Config, scan: Scan, name: str) -> Manifest:
         named = [block(cidr, NEVER) for cidr in config.argo.network.private]
         ports = sorted({*_DATABASES, *config.argo.network.ports})
         egress += [{"to": named, "ports": ports_of(ports)}] if named else _outside(config, ports)
-    if config.queue.kind == "kafka" and config.queue.kafka:
-        brokers = [f"kafka://{server}" for server in config.queue.kafka.servers]
+    if brokers := _broker_urls(config):
         egress += _outside(config, (), brokers)
     if scan.database:
         urls = [url for commands in (False, True) for url in _mirror_urls((scan,), commands=commands)]
@@ -229,11 +228,18 @@ def _address(url: str) -> str:
 
 
 def _of_scheduler(config: Config, *further: str) -> list[Manifest]:
-    """Where its store, sources of targets, receivers of results, other clusters and further URLs may answer."""
+    """Where its store, queue, sources of targets, receivers of results, other clusters and further URLs may answer."""
     pods = config.argo.scheduler
     ports = {_HTTPS, _SSH, *(_DATABASES if pods.store_secret else ()), *config.argo.network.ports}
     ports |= {_API} if pods.kubeconfig_secret else set()
-    return _outside(config, ports, [*_git_urls(config), *_receiver_urls(config), *further])
+    urls = [*_broker_urls(config), *_git_urls(config), *_receiver_urls(config), *further]
+    return _outside(config, ports, urls)
+
+
+def _broker_urls(config: Config) -> list[str]:
+    """Of the brokers that wake workers."""
+    queue = config.queue
+    return [f"kafka://{server}" for server in queue.kafka.servers] if queue.kind == "kafka" and queue.kafka else []
 
 
 def _receiver_urls(config: Config) -> list[str]:

@@ -82,9 +82,12 @@ cache: [{upstream: docker.io, remote: "http://10.1.0.2:5001"}, {upstream: ghcr.i
 scans: {parameters: {dependency: {databaseUrl: "http://10.1.0.4:8080/databases"}}}
 exports: {s3: {bucket: b, endpoint: "http://10.1.0.5:9000"}}
 notify: {smtp: {host: 10.1.0.6, from: a@example.com}}
+engine: queue
+queue: {kind: kafka, kafka: {servers: "10.1.0.7:9092"}}
 argo: {apiServer: {cidrs: [10.96.0.1/32]}}
 """))  # fmt: skip
     places = {"10.1.0.1": 8443, "10.1.0.2": 5001, "10.1.0.3": 443, "10.1.0.4": 8080, "10.1.0.5": 9000, "10.1.0.6": 587}
+    places["10.1.0.7"] = 9092
     found = {component: {each for each, port in places.items() if reaches(component, each, port)}
              for component in OUTSIDE}  # fmt: skip
     assert found == {
@@ -94,7 +97,7 @@ argo: {apiServer: {cidrs: [10.96.0.1/32]}}
         "database": {"10.1.0.3", "10.1.0.4"},
         "database-command": set(),
         "cache": {"10.1.0.2"},
-        "scheduler": {"10.1.0.1", "10.1.0.3", "10.1.0.5", "10.1.0.6"},
+        "scheduler": {"10.1.0.1", "10.1.0.3", "10.1.0.5", "10.1.0.6", "10.1.0.7"},
         "pull": {"10.1.0.3"},
     }
     assert not reaches("database", "10.1.0.4", 80)
