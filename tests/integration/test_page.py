@@ -92,12 +92,12 @@ def opened(browser: Browser, *, ignore: tuple[str, ...] = (), **how: object) -> 
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_every_view_can_be_used_by_everybody(browser, many, tmp_path, width, request) -> None:
-    """No serious issue by axe-core (WCAG 2.1 AA), nothing wider than the window; a campaign leaves screenshots.
+def test_every_view_can_be_used_by_everybody(browser, many, tmp_path, width) -> None:
+    """No serious issue by axe-core (WCAG 2.1 AA), nothing wider than the window; screenshots are left with the test.
 
     Each view is loaded once: what is dark has other colours, and nothing else, and those are the same at any width.
     """
-    axe, serious, pictures = axe_script(), [], request.config.getoption("--campaign")
+    axe, serious = axe_script(), []
     schemes = {"light": RULES} | ({"dark": ["color-contrast"]} if width == max(WIDTHS) else {})
     with opened(browser, viewport={"width": width, "height": 800}, bypass_csp=True) as page:
         for name, path in VIEWS.items():
@@ -106,8 +106,7 @@ def test_every_view_can_be_used_by_everybody(browser, many, tmp_path, width, req
             page.add_script_tag(content=axe)
             for scheme, rules in schemes.items():
                 page.emulate_media(color_scheme=scheme)
-                if pictures:
-                    page.screenshot(path=tmp_path / f"{name}-{scheme}.png", full_page=True)
+                page.screenshot(path=tmp_path / f"{name}-{scheme}.png", full_page=True)
                 # Each node that passes is not described: there are thousands, and all would be sent here.
                 found = page.evaluate("rules => axe.run({runOnly: rules, resultTypes: ['violations']})", rules)
                 assert found["passes"], (name, scheme)
