@@ -403,6 +403,30 @@ def test_workloads(volume, store):
     assert store.target("a").uses == ()
 
 
+def test_what_was_read_is_read_again_once_another_process_has_written(url, volume, store):
+    named = {"a": [Name(reference="a:1", owner="ann")]}
+    write_run(volume, "run-1", day(1), {"a/dependency": [LOG4J], "a/general": "timed out"}, names=named)
+    store.take_in_all(volume)
+    with Store(url) as other:
+        before = other.who_has(LOG4J.id)
+        assert other.who_has(LOG4J.id) == before
+        assert (before.rows[0].references, before.rows[0].owners, before.rows[0].uses) == (("a:1",), ("ann",), ())
+        named = {"a": [Name(reference="a:1", owner="bob"), Name(reference="a:2", owner="bob")]}
+        write_run(volume, "run-2", day(2), {"a/dependency": [LOG4J], "b/dependency": [LOG4J]}, names=named)
+        store.take_in_all(volume)
+        found = other.who_has(LOG4J.id)
+        assert found == store.who_has(LOG4J.id)
+        assert [(each.target, each.run) for each in found.rows] == [("a", "run-2"), ("b", "run-2")]
+        assert (found.rows[0].references, found.rows[0].owners) == (("a:1", "a:2"), ("ann", "bob"))
+        web = StoredWorkload(cluster="c", namespace="n", kind="Deployment", name="web", owner="", contact="")
+        store.write_workloads([msgspec.structs.replace(web, containers=(Container(name="m", target="a"),))], day(3))
+        assert [use.name for use in other.who_has(LOG4J.id).rows[0].uses] == ["web"]
+        assert other.only(["ann"]).who_has(LOG4J.id).rows[0].owners == ("ann",)
+        assert other.only(["bob"]).who_has(LOG4J.id).rows[0].owners == ("bob",)
+        store.forget(["run-1", "run-2"])
+        assert other.who_has(LOG4J.id).rows == ()
+
+
 def _running(*namespaces: str, **labels: str) -> tuple[Name, ...]:
     run_by = {"cluster": "eu", "workload": "Deployment/app"} | labels
     return tuple(Name(reference="app:1", owner="team", labels=run_by | {"namespace": each}) for each in namespaces)

@@ -71,7 +71,7 @@ def put_result(config: Config, image: str, report: bytes, *, by: str, owner: str
     from orchestrator.queries.opening import asking
     from orchestrator.results.cells import ReadReport
     from orchestrator.results.reports import parse_valid_bom
-    from orchestrator.steps.aggregate import aggregate
+    from orchestrator.steps.aggregate import aggregate_put
     from orchestrator.upkeep.plans import write_plan
     from orchestrator.volume.layout import write_atomic
     from orchestrator.volume.records import Records, now
@@ -96,8 +96,7 @@ def put_result(config: Config, image: str, report: bytes, *, by: str, owner: str
         records = Records(volume, run)
         records.write(target.id, EXTERNAL.name, records.attempt(target.id, EXTERNAL.name), finished=now(), put_by=by)
         written = ReadReport(read, digest, len(report), path.stat().st_mtime)
-        aggregate(plan, volume, reports={(target.id, EXTERNAL.name): written}, whole=False)
-        store.take_in(volume, run)
+        store.take_in(volume, run, aggregate_put(plan, volume, {(target.id, EXTERNAL.name): written}).merged)
     return Put(target.id, run, changed=True)
 
 

@@ -232,15 +232,15 @@ def _findings(each: _Vulnerability, inventory: Inventory[ListedComponent]) -> li
     if not affects:
         hidden = status_of(state, None, mixed=mixed).suppresses
         return [msgspec.structs.replace(common, suppressed=suppressed if hidden else None)]
-    found: dict[Finding, None] = {}
+    found: list[Finding] = []
     for affect in affects:
         for installed in inventory.find(affect.ref):
             status = judge(affect, installed, state, mixed=mixed)
             if status is None or (status.suppresses and suppressed is None):
                 continue
             finding = _affected(common, each, affect, installed)
-            found[msgspec.structs.replace(finding, suppressed=suppressed) if status.suppresses else finding] = None
-    return list(found)
+            found.append(msgspec.structs.replace(finding, suppressed=suppressed) if status.suppresses else finding)
+    return found if len(found) == 1 else list(dict.fromkeys(found))
 
 
 def _suppressed(analysis: Any) -> Suppressed:
@@ -258,6 +258,8 @@ def _suppressed(analysis: Any) -> Suppressed:
 
 def _affects(each: _Vulnerability) -> list[Affect]:
     """What it is about, each reference once with the versions of all its mentions."""
+    if each.affects and len(each.affects) == 1:
+        return each.affects
     found: dict[str, Affect] = {}
     for affect in each.affects or ():
         known = found.setdefault(affect.ref, Affect(ref=affect.ref))

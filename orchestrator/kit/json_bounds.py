@@ -53,8 +53,12 @@ class JsonBounds(msgspec.Struct, frozen=True):
 
     @staticmethod
     def _has_many(data: bytes, most: int, *marks: bytes) -> bool:
-        """Whether there are more of these bytes than this; most documents have fewer bytes, which need no counting."""
-        return len(data) > most and sum(map(data.count, marks)) > most
+        """Whether there are more of these bytes than this.
+
+        Each is followed by another byte of its own, the end of its container or the next value: so shorter documents
+        need no counting. What is cut off lacks some of these, of no more than decoders nest.
+        """
+        return len(data) > 2 * most and sum(map(data.count, marks)) > most
 
 
 def parse_integer(text: str) -> int:

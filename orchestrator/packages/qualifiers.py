@@ -82,16 +82,25 @@ def qualifiers_of(purl: str) -> tuple[tuple[str, str], ...]:
     A `?` that begins no qualifier is a wildcard of a pattern. The subpath of a Go module is a part of its name.
     """
     base, _, subpath = purl.partition("#")
-    found: dict[str, str] = {}
-    if qualifiers := _QUALIFIERS.search(base):
-        for pair in qualifiers[1].split("&"):
-            key, _, value = pair.partition("=")
-            key, value = key.strip().lower(), unquote(value).strip()
-            if value and key not in _SILENT:
-                found[_SPELLINGS.get(key, key)] = value
+    qualifiers = _QUALIFIERS.search(base)
+    found = _pairs(qualifiers[1]) if qualifiers else ()
+    if not subpath:
+        return found
     parts = [part for part in unquote(subpath).split("/") if part not in {"", ".", ".."}]
     if parts and type_in(purl) != "golang":
-        found[SUBPATH] = "/".join(parts)
+        found = tuple(sorted((dict(found) | {SUBPATH: "/".join(parts)}).items()))
+    return found
+
+
+@lru_cache(maxsize=SPELLINGS)
+def _pairs(qualifiers: str) -> tuple[tuple[str, str], ...]:
+    """Those that say which package is meant, sorted: many packages of a target have the same ones."""
+    found: dict[str, str] = {}
+    for pair in qualifiers.split("&"):
+        key, _, value = pair.partition("=")
+        key, value = key.strip().lower(), unquote(value).strip()
+        if value and key not in _SILENT:
+            found[_SPELLINGS.get(key, key)] = value
     return tuple(sorted(found.items()))
 
 

@@ -15,7 +15,7 @@ from orchestrator.queries.counted import mark_of
 from orchestrator.queries.difference.states import NamesAt
 from orchestrator.store.dialects import batches
 from orchestrator.store.documents import Holder, Holders
-from orchestrator.store.lookers import completed, together
+from orchestrator.store.lookers import together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from orchestrator.model import MergedFinding, Severity
     from orchestrator.queries.counted import CountedTargets, Counts, Mark
     from orchestrator.store.past import StoreReader
+    from orchestrator.store.spans import Span
     from orchestrator.store.tag_cells import TagCell
 
 # Targets up to which their own names are asked for, rather than all names.
@@ -115,20 +116,29 @@ def _told(
     targets: Collection[int] | None = None,
 ) -> tuple[Mapping[_Row, Sequence[_Told]], Collection[tuple[TagCell, set[int]]]]:
     """What scans tell of these facts, those together that are one; and the cells that tell it, with their names."""
-    states = past.states_with(facts) if targets is None else past.states_of(targets, facts)
+    spans: Sequence[tuple[int, Span]] | None = None
+    if targets is not None:
+        states = past.states_of(targets, facts)
+    elif facts is None:
+        states = past.states_with(None)
+    else:
+        states, spans = past.spans_with(facts)
     if is_platform is not None:
         platforms = past.platforms(target for target, _ in states.values())
         states = {state: of for state, of in states.items() if is_platform(platforms[of[0]])}
     current = _current(past, states)
-    return _rows(past, [cell for cell, _ in current.values()], facts), current.values()
+    return _rows(past, [cell for cell, _ in current.values()], facts, spans), current.values()
 
 
 def _rows(
-    past: StoreReader, current: Sequence[TagCell], facts: Collection[int] | None = None
+    past: StoreReader,
+    current: Sequence[TagCell],
+    facts: Collection[int] | None = None,
+    spans: Sequence[tuple[int, Span]] | None = None,
 ) -> dict[_Row, list[_Told]]:
-    """What cells tell of these facts, those together that are one."""
+    """What cells tell of these facts, those together that are one; `spans` where these are known."""
     wanted = None if facts is None else frozenset(facts)
-    found = past.found(((cell.state, cell.place) for cell in current), wanted)
+    found = past.found(((cell.state, cell.place) for cell in current), wanted, spans)
     past.said.read(fact for of_cell in found.values() for fact in of_cell)
     rows: dict[_Row, list[_Told]] = {}
     for cell in current:
@@ -196,7 +206,7 @@ def _holders(
         (newest.cell.target, newest.cell.run, together(newest.finding, (one.cell.scan for one in told), since))
         for told, newest, since in zip(rows, newest_of, first_of, strict=True)
     ]
-    by_all = completed(past.connection, found)
+    by_all = past.completed(found)
     for told, newest, since, finding in zip(rows, newest_of, first_of, by_all, strict=True):
         target = described[newest.cell.target]
         yield Holder(

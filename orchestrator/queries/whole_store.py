@@ -11,7 +11,7 @@ from orchestrator.results.errors import NoResultsError
 from orchestrator.store import matrix
 from orchestrator.store.database import StoreDatabase
 from orchestrator.store.past import StoreReader
-from orchestrator.store.revision import revision_of
+from orchestrator.store.remembered import StoreMemory
 from orchestrator.store.scope import unlimited
 from orchestrator.volume.layout import STORE
 
@@ -34,6 +34,7 @@ class WholeStore(StoreDatabase):
         super().__init__(url, patience=patience)
         self._missing: dict[str, tuple[str, Sequence[tuple[str, str, int]]]] = {}
         self._counted = CountedTargets()
+        self._memory = StoreMemory()
 
     def miss(self, run: str, why: str, results: Sequence[tuple[str, str, int]]) -> None:
         """Know of a run that could not be imported: what it found is never taken for gone.
@@ -63,7 +64,7 @@ class WholeStore(StoreDatabase):
     def revision(self) -> str:
         """What changes whenever an answer may: what is in it, who is not believed, and which runs are missing."""
         with self._reading() as connection:
-            return " ".join((revision_of(connection), *sorted(self._missing)))
+            return " ".join((self._revision(connection), *sorted(self._missing)))
 
     @contextmanager
     def _past(self, since: datetime | None = None) -> Iterator[StoreReader]:
@@ -71,7 +72,7 @@ class WholeStore(StoreDatabase):
         with self._reading() as connection:
             for moment in (ALWAYS, *([] if since is None else [int(since.timestamp())])):
                 self._refuse(connection, moment)
-            yield StoreReader(connection, self._distrusted)
+            yield StoreReader(connection, self._distrusted, self._memory.at(self._revision(connection), self._owners))
 
     def _refuse(self, connection: Connection, moment: int) -> None:
         # What followed a missing result may be of others, so that some owners do not see it.

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import ExitStack, nullcontext, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.errors import ScanmatrixError, VolumeFullError
 from orchestrator.kit.advice import ours, resuming
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from orchestrator.analysis.summary import Severities
-    from orchestrator.model import Ledger, LedgerRow, Plan
+    from orchestrator.model import Ledger, LedgerRow, MergedFinding, Plan
     from orchestrator.results.cells import ReadReport
+    from orchestrator.steps.aggregation import Aggregation
     from orchestrator.volume.layout import Volume
 
 _UNREAD = (
@@ -47,14 +47,24 @@ _UNREAD = (
 )
 
 
+class Aggregated(NamedTuple):
+    """What aggregating came to.
+
+    Attributes:
+        ledger: with the verdict of the plan's policy.
+        merged: of results that were put the merged findings, in the order of their table, unless they are many.
+    """
+
+    ledger: Ledger
+    merged: Sequence[MergedFinding] | None
+
+
 def aggregate(
     plan: Plan,
     volume: Volume,
     *,
     notes: Sequence[str] = (),
     unrecorded: Mapping[tuple[str, str], str] | None = None,
-    reports: Mapping[tuple[str, str], ReadReport] | None = None,
-    whole: bool = True,
 ) -> Ledger:
     """Read what the cells of a run left on the volume, and write the run's results beside it.
 
@@ -67,8 +77,6 @@ def aggregate(
         volume: where the run lies.
         notes: what else a reader of the summary should know, a sentence each.
         unrecorded: why cells failed whose records could not be written, by target id and scan.
-        reports: those on the volume that the caller has read, by target id and scan; they are used up.
-        whole: False to make no BOM, no `report.html` and no CSV until somebody asks (`orchestrator.api.files`).
 
     Returns:
         The ledger, with the verdict of the plan's policy.
@@ -77,10 +85,29 @@ def aggregate(
         VolumeFullError: the volume is full, even without the run's tarballs and all that is only a cache.
         OSError: the volume cannot be written.
     """
-    spend(plan.run, volume)
-    upkeep = tidied(f"removing unfinished files of run {plan.run}", clear_unfinished, plan.run, volume)
-    upkeep += tidied("removing copies that nobody uses", remove_unused, volume.kept)
-    told = NotOnVolume((*notes, *upkeep), unrecorded or {}, reports or {})
+    return _aggregate_any(plan, volume, NotOnVolume(notes, unrecorded or {}), whole=True).ledger
+
+
+def aggregate_put(plan: Plan, volume: Volume, reports: Mapping[tuple[str, str], ReadReport]) -> Aggregated:
+    """The same for results that were put; BOM, `report.html` and CSV wait for who asks (`orchestrator.api.files`).
+
+    Args:
+        plan: of what was put.
+        volume: where its report lies.
+        reports: those on the volume, as they were read, by target id and scan; they are used up.
+
+    Raises:
+        VolumeFullError, OSError: as for `aggregate`.
+    """
+    return _aggregate_any(plan, volume, NotOnVolume((), {}, reports), whole=False)
+
+
+def _aggregate_any(plan: Plan, volume: Volume, told: NotOnVolume, *, whole: bool) -> Aggregated:
+    if whole:  # a result that is put has no room kept for it, and no earlier call has left anything
+        spend(plan.run, volume)
+        upkeep = tidied(f"removing unfinished files of run {plan.run}", clear_unfinished, plan.run, volume)
+        upkeep += tidied("removing copies that nobody uses", remove_unused, volume.kept)
+        told = told._replace(notes=(*told.notes, *upkeep))
     folder = volume.results(plan.run)
     folder.mkdir(parents=True, exist_ok=True)
     # What is put is no run before it is whole: nobody continues it, it is put again.
@@ -94,7 +121,7 @@ def aggregate(
         except VolumeFullError:
             raise
         except ScanmatrixError as error:
-            return account(plan, volume, str(error), told)
+            return Aggregated(account(plan, volume, str(error), told), None)
 
 
 def tidied(what: str, remove: Callable[..., object], *arguments: object) -> list[str]:
@@ -107,7 +134,7 @@ def tidied(what: str, remove: Callable[..., object], *arguments: object) -> list
     return []
 
 
-def _with_room(plan: Plan, volume: Volume, told: NotOnVolume, *, whole: bool) -> Ledger:
+def _with_room(plan: Plan, volume: Volume, told: NotOnVolume, *, whole: bool) -> Aggregated:
     """Aggregate, and once more without what can be spared when the volume is full."""
     try:
         return _aggregate(plan, volume, told, whole=whole)
@@ -126,24 +153,24 @@ def _with_room(plan: Plan, volume: Volume, told: NotOnVolume, *, whole: bool) ->
         ) from error
 
 
-def _aggregate(plan: Plan, volume: Volume, told: NotOnVolume, *, whole: bool) -> Ledger:
+def _aggregate(plan: Plan, volume: Volume, told: NotOnVolume, *, whole: bool) -> Aggregated:
     """One try, from the plan to the ledger."""
     with seldom_collected() if whole else nullcontext():
         folder = volume.results(plan.run)
-        ledger, severities, notes = _write_tables(plan, volume, told, bom=folder / BOM if whole else None)
+        ledger, seen, notes = _write_tables(plan, volume, told, bom=folder / BOM if whole else None)
         if whole:
             notes += _write_report(RunResults(volume, plan.run, ledger), folder / "report.html")
         else:
             for name in LATER:
                 remove_quietly(folder / name)  # one of an earlier call would be about other results
-        write_ledger(volume, ledger, severities, notes)
-    return ledger
+        write_ledger(volume, ledger, seen.severities, notes)
+    return Aggregated(ledger, seen.merged)
 
 
 def _write_tables(
     plan: Plan, volume: Volume, told: NotOnVolume, *, bom: Path | None
-) -> tuple[Ledger, Severities, list[str]]:
-    """Write the tables, and the BOM if any; gives the ledger, counts of the summary, what its reader should know."""
+) -> tuple[Ledger, Aggregation, list[str]]:
+    """Write the tables, and the BOM if any; gives the ledger, what was seen, what the summary's reader should know."""
     # Here, because it takes half a second to import, which those that only name this function need not wait for.
     from orchestrator.analysis.pipeline import Pipeline  # noqa: PLC0415
     from orchestrator.results.bom.whole import BomWriter  # noqa: PLC0415
@@ -164,7 +191,7 @@ def _write_tables(
             file = stack.enter_context(atomic_file(bom, last=False))
             writer = stack.enter_context(BomWriter(plan.run, plan.version, file, folder))
         pipeline = stack.enter_context(Pipeline(plan, volume))
-        aggregation = Aggregation(plan, volume, OutputFiles(table, merged, writer), pipeline, told)
+        aggregation = Aggregation(plan, volume, OutputFiles(table, merged, writer), pipeline, told, keep=bom is None)
         rows = aggregation.examine_all()
         ledger = ledger_of(plan, rows, pipeline.verdict(rows))
         merged.rest_on(coverage_in(ledger.rows))
@@ -179,7 +206,7 @@ def _write_tables(
         *_stale_databases(rows),
         *aggregation.notes,
     ]
-    return ledger, aggregation.severities, notes
+    return ledger, aggregation, notes
 
 
 def _write_report(results: RunResults, path: Path) -> list[str]:

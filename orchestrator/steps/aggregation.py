@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.analysis.merge import CellFindings
+from orchestrator.analysis.parts import PART
 from orchestrator.errors import ScanmatrixError
 from orchestrator.findings import kinds_of
 from orchestrator.kit.guarding import guarded
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from orchestrator.analysis.pipeline import Pipeline
     from orchestrator.findings.interface import Report
-    from orchestrator.model import Cell, LedgerRow, Plan, Scan, Severity, Target
+    from orchestrator.model import Cell, LedgerRow, MergedFinding, Plan, Scan, Severity, Target
     from orchestrator.results.bom.whole import BomWriter
     from orchestrator.results.tables.writing import FindingsWriter, MergedWriter
     from orchestrator.steps.account import NotOnVolume
@@ -49,6 +50,7 @@ class Aggregation:
     Attributes:
         severities: merged findings by severity for each target that has any; those that are suppressed under None.
         notes: what was left out of the BOM, and which earlier results are gone.
+        merged: the merged findings, where they are to be kept and few enough for that; None where they are not.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class Aggregation:
         files: OutputFiles,
         pipeline: Pipeline,
         told: NotOnVolume,
+        *,
+        keep: bool,
     ) -> None:
         self._plan = plan
         self._volume = volume
@@ -68,6 +72,7 @@ class Aggregation:
         self._told = told
         self.severities: dict[str, dict[Severity | None, int]] = {}
         self.notes: list[str] = []
+        self.merged: list[MergedFinding] | None = [] if keep else None
 
     def examine_all(self) -> tuple[LedgerRow, ...]:
         """A row for every cell, in the plan's order, whichever order they were examined in."""
@@ -141,6 +146,8 @@ class Aggregation:
             with self._pipeline.add(rows, cells) as parts:
                 for part in parts:
                     self._files.merged.add(rows[0], part)
+                    if self.merged is not None:
+                        self.merged = [*self.merged, *part] if len(self.merged) + len(part) <= PART else None
                     counts.update([None if finding.suppressed else finding.severity for finding in part])
         except OSError as error:  # since when its findings are known, in files of its own
             if error.errno in FULL:

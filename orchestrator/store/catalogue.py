@@ -15,6 +15,7 @@ from sqlalchemy import delete, select
 from orchestrator.kit.ids import folded
 from orchestrator.store.columns import clip
 from orchestrator.store.dialects import among, batches, insert_new, move_back, upsert
+from orchestrator.store.events.recording import writing
 from orchestrator.store.extent import RunNames
 from orchestrator.store.names import write_names
 from orchestrator.store.schema import (
@@ -46,7 +47,7 @@ def spell_id(name: str) -> str:
 def run_id(connection: Connection, run: str, created: int) -> int:
     """The id of a run, which is made when it is not there; the run is not imported yet."""
     empty = {"ledger_digest": "", "ledger_stamp": "", "finished_at": 0, "passed": True, "pruned": False}
-    with connection.begin():
+    with writing(connection):
         insert_new(connection, runs, [{"run": run, "created_at": created, **empty}])
         return int(connection.scalar(select(runs.c.id).where(runs.c.run == run)) or 0)
 
@@ -92,7 +93,7 @@ def write_targets(
     """
     found: dict[str, int] = {}
     for wanted in batches(rows):
-        with connection.begin():
+        with writing(connection):
             of_these = among(connection, targets.c.target, wanted)
             known = {row.target: row for row in connection.execute(select(targets).where(of_these)).all()}
             made = [_target(rows[target], called[target], known.get(target), created) for target in wanted]
@@ -126,17 +127,17 @@ def write_tags(connection: Connection, run: int, ids: Mapping[str, int], rows: I
         for reference in row.references:
             had.setdefault((clip(reference, LONGEST_NAME), clip(row.platform, 64)), set()).add(target)
         digests |= {(clip(digest, 160), target): None for digest in row.indexes}
-    with connection.begin():
+    with writing(connection):
         connection.execute(delete(run_tags).where(run_tags.c.run_id == run))
     for some in batches(had):
-        with connection.begin():
+        with writing(connection):
             insert_new(connection, tags, [{"reference": name, "platform": platform} for name, platform in some])
             known = select(tags).where(among(connection, tags.c.reference, list({name for name, _ in some})))
             numbers = {(row.reference, row.platform): row.id for row in connection.execute(known)}
             pairs = [(numbers[name], target) for name in some for target in sorted(had[name])]
             insert_new(connection, run_tags, [{"run_id": run, "tag_id": tag, "target_id": of} for tag, of in pairs])
     for some in batches(digests):
-        with connection.begin():
+        with writing(connection):
             insert_new(connection, target_digests, [{"digest": digest, "target_id": of} for digest, of in some])
     called = {number: target for target, number in ids.items()}
     every = sorted((*name, called[of]) for name, numbers in had.items() for of in numbers)
@@ -148,7 +149,7 @@ def write_scores(connection: Connection, scores: Mapping[str, float], at: int) -
     """Write the EPSS of ids, unless a later run has told another."""
     spelt = {spell_id(name): value for name, value in scores.items()}
     for some in batches(spelt):
-        with connection.begin():
+        with writing(connection):
             rows = connection.execute(select(scores_).where(among(connection, scores_.c.name, some)))
             known = {row.name: (row.at, row.epss) for row in rows}
             new = [{"name": name, "epss": spelt[name], "at": at} for name in some if _is_news(known, name, spelt, at)]
@@ -177,5 +178,5 @@ def write_states(connection: Connection, pairs: Iterable[tuple[int, str]]) -> No
     empty: dict[str, Any] = {"last_at": 0, "ok_at": 0, "failures": 0, "findings": 0, "outcome": "", "reason": ""}
     empty |= dict.fromkeys(("scanner", "scanner_version", "database_version", "report_digest"), "")
     for some in batches(pairs):
-        with connection.begin():
+        with writing(connection):
             insert_new(connection, states, [{"target_id": target, "scan": scan, **empty} for target, scan in some])

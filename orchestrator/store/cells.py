@@ -8,6 +8,7 @@ from sqlalchemy import case, delete, func, select, update
 
 from orchestrator.model import LedgerRow, Outcome
 from orchestrator.store.dialects import upsert
+from orchestrator.store.events.recording import writing
 from orchestrator.store.history import History
 from orchestrator.store.quiet import count_again
 from orchestrator.store.schema import LONGEST_NAME, boms, cells, findings, states
@@ -121,7 +122,7 @@ class CellWriter:
         self._run = run
         self._run_id = run_id
         self._reports = reports
-        with connection.begin():
+        with writing(connection):
             self.history = History(connection)
 
     def known(self, row: Row[Any]) -> Known:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
 from orchestrator.model import Severity
 from orchestrator.results.tables.rows import count_rows
 from orchestrator.store.lookers import FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.model import MergedFinding
+
+_SCANS = ("found_by", *FIELDS)
+_scans_of = attrgetter(*_SCANS)
 
 
 class Numbers:
@@ -36,8 +45,26 @@ class Numbers:
         if "epss" in table.column_names:
             known = table.select(["id", "epss"]).filter(pc.is_valid(table["epss"]))
             self.scores |= zip(known["id"].to_pylist(), known["epss"].to_pylist(), strict=True)
-        scans = [name for name in ("found_by", *FIELDS) if name in table.column_names]
+        scans = [name for name in _SCANS if name in table.column_names]
         for kind in pc.unique(table["kind"]).to_pylist():
             rows = table.select(scans).filter(pc.equal(table["kind"], kind))
             told = [scan for name in scans for scan in pc.unique(pc.list_flatten(rows[name])).to_pylist()]
-            self.looks_for[kind] = list(dict.fromkeys((*self.looks_for.get(kind, ()), *told)))
+            self._look(kind, told)
+
+    def add_made(self, found: Sequence[MergedFinding]) -> None:
+        """Count findings."""
+        # Of most findings the scans are the same, and one tuple.
+        said: dict[tuple[str, tuple[tuple[str, ...], ...]], None] = {}
+        for finding in found:
+            if finding.suppressed is not None:
+                self.suppressed += 1
+            else:
+                self.unsuppressed[finding.severity] += 1
+            if finding.epss is not None:
+                self.scores[finding.id] = finding.epss
+            said[finding.kind, _scans_of(finding)] = None
+        for kind, scans in said:
+            self._look(kind, [scan for some in scans for scan in some])
+
+    def _look(self, kind: str, scans: Sequence[str]) -> None:
+        self.looks_for[kind] = list(dict.fromkeys((*self.looks_for.get(kind, ()), *scans)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from copy import copy
 from datetime import UTC, datetime, timedelta
@@ -26,8 +26,10 @@ from orchestrator.store.connection import (
 from orchestrator.store.documents import DamagedRunError, Pruned, StoredWorkload, StoreGoneError, TakenIn, TakenInAll
 from orchestrator.store.events.forgetting import forget_events
 from orchestrator.store.events.reading import read_events
+from orchestrator.store.events.recording import all_at_once
 from orchestrator.store.forgetting import forget, forget_results
 from orchestrator.store.lacking import lacking
+from orchestrator.store.revision import revision_of
 from orchestrator.store.scope import ScopeError, checked_owners, limit
 from orchestrator.store.sessions import reading_at_once, writing_alone
 from orchestrator.volume.layout import STORE
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from orchestrator.config.loading import Config
-    from orchestrator.model import Distrust
+    from orchestrator.model import Distrust, MergedFinding
     from orchestrator.store.events.messages import EventCursor, EventPage
     from orchestrator.volume.layout import Volume
 
@@ -54,11 +56,16 @@ _TOO_EARLY = (
 
 
 class _Shared(NamedTuple):
-    """The connection of a block in which everything is asked at once, and what it was opened for."""
+    """The connection of a block in which everything is asked at once, and what it was opened for.
+
+    Attributes:
+        revision: of what it sees, once somebody has asked.
+    """
 
     engine: Engine
     owners: tuple[str, ...] | None
     connection: Connection
+    revision: list[str]
 
 
 _SHARED: ContextVar[_Shared | None] = ContextVar("SHARED", default=None)
@@ -159,10 +166,15 @@ class StoreDatabase:
         with translated(self._url), writing_alone(self._engine, patience=self._patience) as connection:
             return migration.migrate(connection)
 
-    def take_in(self, volume: Volume, run: str) -> TakenIn:
+    def take_in(self, volume: Volume, run: str, merged: Sequence[MergedFinding] | None = None) -> TakenIn:
         """Import a run's results; once more changes nothing.
 
         An empty database gets its tables first. While the database is away it is tried again, for `patience` seconds.
+
+        Args:
+            volume: where the run lies.
+            run: its id.
+            merged: its merged findings in the order of their table, where the caller has just written it.
 
         Raises:
             NoResultsError: the run has no ledger on the volume.
@@ -174,8 +186,10 @@ class StoreDatabase:
         self._distrusted = volume.distrusted
 
         def take(connection: Connection) -> TakenIn:
-            suspects.remark(connection, volume.distrusted)
-            taken = writing.take_in(connection, volume, run)
+            # What was put is little: one transaction instead of a dozen.
+            with all_at_once(connection) if merged is not None else nullcontext():
+                suspects.remark(connection, volume.distrusted)
+                taken = writing.take_in(connection, volume, run, merged)
             forget_events(connection)
             return taken
 
@@ -270,7 +284,7 @@ class StoreDatabase:
     def at_once(self) -> Iterator[None]:
         """Within the block, what is asked of this store tells of one moment, and begins no transaction of its own."""
         with self._reading() as connection:
-            token = _SHARED.set(_Shared(self._engine, self._owners, connection))
+            token = _SHARED.set(_Shared(self._engine, self._owners, connection, []))
             try:
                 yield
             finally:
@@ -288,6 +302,16 @@ class StoreDatabase:
             if self._owners is not None:
                 limit(connection, self._owners)
             yield connection
+
+    @staticmethod
+    def _revision(connection: Connection) -> str:
+        """The revision of what a connection sees; of a block in which everything is asked at once it is read once."""
+        shared = _SHARED.get()
+        if shared is None or shared.connection is not connection:
+            return revision_of(connection)
+        if not shared.revision:
+            shared.revision.append(revision_of(connection))
+        return shared.revision[0]
 
     def _check(self, connection: Connection) -> None:
         migration.check(connection)

@@ -6,7 +6,7 @@ Facts are written before the cells that have them, in transactions of their own:
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import func, select
@@ -17,6 +17,7 @@ from orchestrator.store.catalogue import spell_id
 from orchestrator.store.columns import LONGEST, clip
 from orchestrator.store.dialects import BATCH, among, batches, insert, insert_new, rows_by
 from orchestrator.store.documents import SchemaError
+from orchestrator.store.events.recording import writing
 from orchestrator.store.lookers import FIELDS
 from orchestrator.store.merged import alone
 from orchestrator.store.schema import LONGEST_ID, LONGEST_NAME, fact_ids, facts
@@ -43,6 +44,23 @@ _TEXTS, _NUL = ("title", "package", "version", "purl", "location", "fixed_versio
 _APART: dict[str, Any] = {"target": "", "first_seen": "", "epss": None, "qualifiers": (), **dict.fromkeys(FIELDS, ())}
 #: Fields of a merged finding that are no part of a fact.
 APART = frozenset(_APART)
+
+
+class Fact(NamedTuple):
+    """What a finding says, wherever it is.
+
+    Attributes:
+        finding: one that says it.
+        document: the same of every target that has it, as JSON; equal facts are equal bytes.
+    """
+
+    finding: MergedFinding
+    document: bytes
+
+    @classmethod
+    def of(cls, finding: MergedFinding) -> Fact:
+        """What this finding says."""
+        return cls(finding, _document(finding))
 
 
 class Facts:
@@ -77,14 +95,13 @@ class Facts:
         of_pieces: dict[Piece, list[tuple[bytes, int]]] = {}
         for key, (piece, row) in lacking:
             of_pieces.setdefault(piece, []).append((key, row))
-        said: dict[bytes, tuple[MergedFinding, bytes]] = {}
+        said: dict[bytes, Fact] = {}
         digests: dict[bytes, bytes] = {}
         for piece, rows in of_pieces.items():
-            for (key, _), finding in zip(rows, piece.findings([row for _, row in rows]), strict=True):
-                document = _document(finding)
-                digests[key] = hashlib.blake2b(document, digest_size=16).digest()
-                said[digests[key]] = finding, document
-        with self._connection.begin():
+            for (key, _), fact in zip(rows, piece.facts([row for _, row in rows]), strict=True):
+                digests[key] = digest = hashlib.blake2b(fact.document, digest_size=16).digest()
+                said[digest] = fact
+        with writing(self._connection):
             known = self._find(said)
         if new := {digest: fact for digest, fact in said.items() if digest not in known}:
             known |= self._write(new)
@@ -96,12 +113,12 @@ class Facts:
         rows = rows_by(self._connection, facts.c.digest, wanted, query)
         return {bytes.fromhex(row.digest): row.id for row in rows}
 
-    def _write(self, new: dict[bytes, tuple[MergedFinding, bytes]]) -> dict[bytes, int]:
+    def _write(self, new: dict[bytes, Fact]) -> dict[bytes, int]:
         """Facts and all their ids in one transaction: a fact without them would never be found.
 
         Their numbers are given here, by the only writer there is, so that no database is asked for them afterwards.
         """
-        with self._connection.begin():
+        with writing(self._connection):
             if self._next is None:
                 self._next = 1 + (self._connection.scalar(select(func.max(facts.c.id))) or 0)
             made = dict(zip(new, range(self._next, self._next + len(new)), strict=True))

@@ -6,7 +6,7 @@ This module imports pyarrow: import it where it is used.
 from __future__ import annotations
 
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ from orchestrator.results.errors import NoResultsError
 from orchestrator.results.tables.columns import names_of
 from orchestrator.results.tables.rows import open_merged
 from orchestrator.store.merged import alone
-from orchestrator.store.pieces import MergedPiece, ReportedPiece, RowsOfPiece, digest_of
+from orchestrator.store.pieces import MadePiece, MergedPiece, RowsOfPiece, digest_of
 from orchestrator.store.reading import damaged
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ _SUPPRESSED = "suppressed"
 _COLUMNS = ("run", *names_of(MergedFinding))
 
 
-def read_rows(volume: Volume, files: RunFiles, numbers: Numbers) -> Iterator[TargetRows]:
+def read_rows(
+    volume: Volume, files: RunFiles, numbers: Numbers, merged: Sequence[MergedFinding] | None = None
+) -> Iterator[TargetRows]:
     """What a run found, merged, target by target; memory holds one row group, and one target.
 
     Of a run of a version that did not merge, what each scan reported, as a row of its own.
@@ -78,6 +80,7 @@ def read_rows(volume: Volume, files: RunFiles, numbers: Numbers) -> Iterator[Tar
         volume: where the run lies.
         files: of the run.
         numbers: what is counted on the way.
+        merged: the rows of its `merged.parquet`, in their order, where they are in memory; it is not read then.
 
     Raises:
         DamagedRunError: the findings are damaged, or not those of the ledger; what was given before them is whole.
@@ -86,7 +89,9 @@ def read_rows(volume: Volume, files: RunFiles, numbers: Numbers) -> Iterator[Tar
     told = {(row.target, row.scan) for row in files.ledger.rows if row.outcome is Outcome.OK or row.standing}
     due = {(row.target, row.scan) for row in files.ledger.rows if row.outcome is Outcome.OK and row.findings}
     path = volume.results(run) / "merged.parquet"
-    if path.exists():
+    if merged is not None:
+        given = _handed(merged, numbers)
+    elif path.exists():
         given = _merged(path, run, numbers)
     else:
         path = path.with_name("findings.parquet")
@@ -131,6 +136,14 @@ def _merged(path: Path, run: str, numbers: Numbers) -> Iterator[TargetRows]:
         yield TargetRows.of_parts(last, waiting)
 
 
+def _handed(merged: Sequence[MergedFinding], numbers: Numbers) -> Iterator[TargetRows]:
+    """Rows that were never read, target by target."""
+    numbers.add_made(merged)
+    for target, some in groupby(merged, key=attrgetter("target")):
+        piece = MadePiece(list(some))
+        yield TargetRows.of_parts(target, [RowsOfPiece(piece, range(len(piece.keys)))])
+
+
 def _reported(path: Path, numbers: Numbers) -> Iterator[TargetRows]:
     """What each scan reported, cell by cell; only of versions that did not merge, nor mark what is suppressed."""
     with pq.ParquetFile(path, memory_map=False) as file:
@@ -138,7 +151,7 @@ def _reported(path: Path, numbers: Numbers) -> Iterator[TargetRows]:
             raise LookupError(f"{path.with_name('merged.parquet').name} is not there, although this version merged")
         for cell, some in groupby(_rows_of(file, numbers), key=itemgetter("cell")):
             target, _, scan = cell.rpartition("/")
-            piece = ReportedPiece([alone(target, scan, row) for row in some])
+            piece = MadePiece([alone(target, scan, row) for row in some])
             yield TargetRows.of_parts(target, [RowsOfPiece(piece, range(len(piece.keys)))])
 
 

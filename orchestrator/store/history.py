@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, bindparam, delete, or_, select, update
 
 from orchestrator.store.dialects import among, batches, insert_numbers, rows_by, rows_by_pairs, upsert
-from orchestrator.store.schema import findings, runs
+from orchestrator.store.schema import findings, runs, states
 from orchestrator.store.spans import Position, Reweaving, Span
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _COLUMNS = tuple(findings.columns.keys())
 _KEY = tuple(findings.primary_key.columns.keys())
 _FINDINGS = select(findings)
+_OF_FACTS = select(states.c.target_id, states.c.scan, findings).join(states, states.c.id == findings.c.state_id)
 # What a run itself found, at the moment in question, did not come after it: that is most of what there is.
 _MOVED = select(
     findings.c.state_id,
@@ -102,6 +103,11 @@ class History:
             for row in rows_by(self._connection, findings.c.state_id, wanted, _FINDINGS, also=each)
         ]
 
+    def spans_with(self, facts: Collection[int]) -> list[tuple[int, int, str, Span]]:
+        """Every span of these facts, each with its state, and the target and scan of that."""
+        rows = rows_by(self._connection, findings.c.fact_id, sorted(facts), _OF_FACTS)
+        return [(row[0], target, scan, self.span(row)) for target, scan, *row in rows]
+
     def spans_of(self, wanted: Iterable[tuple[int, int]]) -> list[tuple[int, Span]]:
         """Every span of these facts of states, each of the facts of its own state alone."""
         columns = (findings.c.state_id, findings.c.fact_id)
@@ -126,7 +132,7 @@ class History:
         rows = rows_by(self._connection, findings.c.state_id, None, select(findings).where(*conditions))
         return [(row.state_id, self.span(row)) for row in rows]
 
-    def span(self, row: Row[*tuple[Any, ...]]) -> Span:
+    def span(self, row: Row[*tuple[Any, ...]] | Sequence[Any]) -> Span:
         """A row of `findings`: its columns, as `_COLUMNS` has them."""
         _, fact, first_run, first_at, last_run, last_at, gone_run, gone_at, seen = row
         first = Position(first_at, self._runs[first_run])

@@ -20,10 +20,11 @@ from orchestrator.model.finding import OWN_KIND
 from orchestrator.results.overview import RunSummary
 from orchestrator.store.dialects import rows_by
 from orchestrator.store.extent import read_extent
+from orchestrator.store.remembered import filled
 from orchestrator.store.schema import cells, runs, states
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -46,7 +47,7 @@ _NONE_HELD = _ENDINGS.where(
 FIELDS = ("not_found_by", "not_scanned_by")
 
 
-class _RunTold(NamedTuple):
+class RunTold(NamedTuple):
     """What a run says of its scans.
 
     Attributes:
@@ -62,7 +63,7 @@ class _RunTold(NamedTuple):
     not_ok: float
 
     @classmethod
-    def of(cls, row: Row[*tuple[Any, ...]]) -> _RunTold:
+    def of(cls, row: Row[*tuple[Any, ...]]) -> RunTold:
         """As `_KINDS` reads it."""
         kinds = msgspec.json.decode(row.looks_for, type=dict[str, list[str]])
         whole = read_extent(row.extent).whole_scans if row.extent is not None else set()
@@ -91,19 +92,29 @@ def _spell(seconds: int) -> str:
     return spell_time(datetime.fromtimestamp(seconds, UTC))
 
 
-def completed(connection: Connection, found: Sequence[tuple[int, str, MergedFinding]]) -> list[MergedFinding]:
+def completed(
+    connection: Connection,
+    found: Sequence[tuple[int, str, MergedFinding]],
+    known: dict[str, RunTold | None] | None = None,
+) -> list[MergedFinding]:
     """Findings with the scans that did not, or could not, find them.
 
     Args:
         connection: to read by.
         found: each with the number of its target and the id of the run that told it last.
+        known: what is known of runs; what is read of others is added.
 
     Returns:
         In the order given; what an earlier version wrote down stays where nothing else is known.
     """
-    runs_told = {
-        row.run: _RunTold.of(row) for row in rows_by(connection, runs.c.run, {run for _, run, _ in found}, _KINDS)
-    }
+
+    def read(some: Collection[str]) -> dict[str, RunTold | None]:
+        """What runs tell; None of those that tell nothing."""
+        told = {row.run: RunTold.of(row) for row in rows_by(connection, runs.c.run, some, _KINDS)}
+        return {run: told.get(run) for run in some}
+
+    every = filled({} if known is None else known, (run for _, run, _ in found), read)
+    runs_told = {run: told for run, told in every.items() if told is not None}
     others_of = [_others(finding, runs_told[run].kinds if run in runs_told else None) for _, run, finding in found]
     wanted: dict[str, set[str]] = {}
     places: dict[tuple[int, str], None] = {}
@@ -120,7 +131,7 @@ def completed(connection: Connection, found: Sequence[tuple[int, str, MergedFind
 
 def _ended(
     connection: Connection,
-    told: Mapping[str, _RunTold],
+    told: Mapping[str, RunTold],
     wanted: Mapping[str, set[str]],
     places: Iterable[tuple[int, str]],
 ) -> dict[tuple[int, str], dict[str, bool]]:

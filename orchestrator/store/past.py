@@ -23,10 +23,12 @@ from orchestrator.store.dialects import BATCH, batches, rows_by
 from orchestrator.store.extent import RunTimes
 from orchestrator.store.facts import Said
 from orchestrator.store.history import History
+from orchestrator.store.lookers import completed
 from orchestrator.store.names import uses_of
-from orchestrator.store.places import Alike, RunPlace, StateTold, TargetPlace
+from orchestrator.store.places import Alike, RunPlace, RunsRead, StateTold, TargetPlace
 from orchestrator.store.quiet import alike
-from orchestrator.store.schema import HAS_FOUND, MERGED, cells, names, run_tags, runs, states, tags, targets
+from orchestrator.store.remembered import Remembered, filled
+from orchestrator.store.schema import HAS_FOUND, cells, names, run_tags, runs, states, tags, targets
 from orchestrator.store.search import facts_named, facts_of_package, indexes_of, scores_of, states_with
 from orchestrator.store.spans import Position
 from orchestrator.store.tag_cells import TagCells
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from orchestrator.model import Distrust
+    from orchestrator.model import Distrust, MergedFinding
     from orchestrator.store.spans import Span
     from orchestrator.store.tag_cells import TagCell
 
@@ -80,22 +82,24 @@ class StoreReader:
         merged: whether every run is kept by this version, so that equal identities of facts are equal keys.
     """
 
-    def __init__(self, connection: Connection, distrusted: Sequence[Distrust] = ()) -> None:
+    def __init__(
+        self, connection: Connection, distrusted: Sequence[Distrust] = (), known: Remembered | None = None
+    ) -> None:
+        """Begin.
+
+        Args:
+            connection: of one transaction.
+            distrusted: which scanners are not believed.
+            known: what other questions have read at the same revision; what this one reads is added.
+        """
         self.connection = connection
         self.said = Said(connection)
         self.distrusted = distrusted
-        self._found = connection.execute(_RUNS).all()
-        self._runs: dict[int, str] = {}
-        self.merged = True
-        places: list[RunPlace] = []
-        # Once for every question: by position, because there are thousands of them where results are put one by one.
-        for number, run, finished, _, _, partial, digest, form, named in self._found:
-            self._runs[number] = run
-            self.merged &= form == MERGED
-            if digest:
-                places.append(RunPlace(number, (finished, run), bool(partial), named))
-        self.runs = tuple(sorted(places, key=lambda place: place.order))
-        self._cells = TagCells(connection, {place.id: place.order for place in self.runs}, distrusted)
+        self._known = known or Remembered()
+        if self._known.runs is None:
+            self._known.runs = RunsRead.of(connection.execute(_RUNS).all())
+        self._found, self._runs, self.merged, self.runs, orders = self._known.runs
+        self._cells = TagCells(connection, orders, distrusted)
         self._tags: dict[int, array[int]] = {}
 
     @cached_property
@@ -109,6 +113,9 @@ class StoreReader:
 
     def names(self, wanted: Iterable[int] | None = None) -> dict[int, TagName]:
         """Names by their numbers; all of them for None."""
+        return self._names(None) if wanted is None else filled(self._known.names, wanted, self._names)
+
+    def _names(self, wanted: Iterable[int] | None) -> dict[int, TagName]:
         rows = rows_by(self.connection, tags.c.id, wanted, _NAMES)
         return {number: (reference, platform) for number, reference, platform in rows}
 
@@ -219,6 +226,13 @@ class StoreReader:
 
     def described(self, wanted: Collection[int]) -> dict[int, TargetPlace]:
         """What targets are, who answers for them, and what runs them, by their numbers."""
+        return filled(self._known.places, wanted, self._described)
+
+    def completed(self, found: Sequence[tuple[int, str, MergedFinding]]) -> list[MergedFinding]:
+        """Findings with the scans that did not, or could not, find them: see `orchestrator.store.lookers`."""
+        return completed(self.connection, found, self._known.told)
+
+    def _described(self, wanted: Collection[int]) -> dict[int, TargetPlace]:
         owners, uses = self.owners(wanted), uses_of(self.connection, wanted)
         indexes = indexes_of(self.connection, wanted)
         return {
@@ -238,6 +252,12 @@ class StoreReader:
     def states_with(self, facts: Iterable[int] | None) -> dict[int, tuple[int, str]]:
         """The targets and scans that have, or had, any of these facts (None for any at all), by their number."""
         return states_with(self.connection, facts)
+
+    def spans_with(self, facts: Collection[int]) -> tuple[dict[int, tuple[int, str]], list[tuple[int, Span]]]:
+        """The same as `states_with`, and from when to when each has them: what `found` takes as known."""
+        rows = self._history.spans_with(facts)
+        states_ = {state: (target, scan) for state, target, scan, _ in rows}
+        return states_, [(state, span) for state, _, _, span in rows]
 
     def states_of(self, wanted: Iterable[int], facts: Collection[int] | None) -> dict[int, tuple[int, str]]:
         """The same as `states_with` of some targets: costs what they have."""

@@ -21,7 +21,7 @@ from orchestrator.model import MergedFinding
 from orchestrator.results.ledger import seconds
 from orchestrator.results.tables.columns import columns_of
 from orchestrator.results.tables.rows import build, each_of, numbers_of, values_of
-from orchestrator.store.facts import APART
+from orchestrator.store.facts import APART, Fact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,8 +55,8 @@ class Piece(Protocol):
         """The scans that found each."""
         ...
 
-    def findings(self, rows: Sequence[int]) -> list[MergedFinding]:
-        """Findings of some of its rows; raises ValueError where a value is none."""
+    def facts(self, rows: Sequence[int]) -> list[Fact]:
+        """What some of its rows say; raises ValueError where a value is none."""
         ...
 
 
@@ -117,24 +117,25 @@ class MergedPiece:
             (target, RowsOfPiece(self, range(*of))) for target, of in zip(runs.values.to_pylist(), ends, strict=True)
         ]
 
-    def findings(self, rows: Sequence[int]) -> list[MergedFinding]:
-        """Findings of some of its rows; raises ValueError where a value is none."""
-        return build(MergedFinding, self._table.take(pa.array(rows, pa.int64())))
+    def facts(self, rows: Sequence[int]) -> list[Fact]:
+        """What some of its rows say; raises ValueError where a value is none."""
+        return [Fact.of(finding) for finding in build(MergedFinding, self._table.take(pa.array(rows, pa.int64())))]
 
 
-class ReportedPiece:
-    """What a scan of one target reported, of a run of a version that did not merge."""
+class MadePiece:
+    """Findings of one target that are made already: as its run merged them, or as a scan of it reported them."""
 
     def __init__(self, found: Sequence[MergedFinding]) -> None:
-        self._found = found
-        self.keys = [hashlib.blake2b(msgspec.json.encode(one), digest_size=_BYTES).digest() for one in found]
-        self.things = [one.key for one in found]
-        self.seen = [seconds(one.first_seen) for one in found]
-        self.found_by = [one.found_by for one in found]
+        self._facts = [Fact.of(finding) for finding in found]
+        self.keys = [hashlib.blake2b(fact.document, digest_size=_BYTES).digest() for fact in self._facts]
+        self.things = [finding.key for finding in found]
+        moments = {moment: seconds(moment) for moment in {finding.first_seen for finding in found}}
+        self.seen = [moments[finding.first_seen] for finding in found]
+        self.found_by = [finding.found_by for finding in found]
 
-    def findings(self, rows: Sequence[int]) -> list[MergedFinding]:
-        """Some of them."""
-        return [self._found[row] for row in rows]
+    def facts(self, rows: Sequence[int]) -> list[Fact]:
+        """What some of them say."""
+        return [self._facts[row] for row in rows]
 
 
 def digest_of(parts: Sequence[RowsOfPiece]) -> str:

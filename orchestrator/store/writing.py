@@ -31,7 +31,7 @@ from orchestrator.store.columns import clip
 from orchestrator.store.counts import Numbers
 from orchestrator.store.dialects import among, batches, rows_by
 from orchestrator.store.documents import TakenIn
-from orchestrator.store.events.recording import GONE, recording
+from orchestrator.store.events.recording import GONE, recording, writing
 from orchestrator.store.extent import Measured
 from orchestrator.store.facts import Facts
 from orchestrator.store.found import NOTHING, read_rows
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from orchestrator.model import LedgerRow
+    from orchestrator.model import LedgerRow, MergedFinding
     from orchestrator.store.events.recording import Recorder
     from orchestrator.store.found import TargetRows
     from orchestrator.store.pieces import Piece, RowsOfPiece
@@ -58,20 +58,21 @@ CELLS_AT_ONCE, FINDINGS_AT_ONCE = 500, 10_000
 ROWS_AT_ONCE = 32_768
 
 
-def take_in(connection: Connection, volume: Volume, run: str) -> TakenIn:
+def take_in(connection: Connection, volume: Volume, run: str, merged: Sequence[MergedFinding] | None = None) -> TakenIn:
     """Import a run, unless the store has it as its ledger on the volume is now.
 
     Args:
-        connection: of the only writer, outside of a transaction.
+        connection: of the only writer, outside of a transaction, unless all of the import is one (`all_at_once`).
         volume: where the run lies.
         run: its id.
+        merged: its merged findings, where they are in memory.
 
     Raises:
         NoResultsError: it has no ledger.
         DamagedRunError: its files cannot be believed.
     """
     mark = stamp(volume, run)
-    with connection.begin():
+    with writing(connection):
         known = connection.execute(select(runs).where(runs.c.run == run)).one_or_none()
     if known is not None and has(known, mark):
         return TakenIn(run=run, known=True)
@@ -81,10 +82,10 @@ def take_in(connection: Connection, volume: Volume, run: str) -> TakenIn:
         # What an earlier version kept of a run is compared with nothing: it is another form of the same.
         again = known is not None and known.ledger_digest == files.digest and known.form != MERGED
         if known is not None and not again:
-            with connection.begin():  # until it is whole again, no question sees it half as it was
+            with writing(connection):  # until it is whole again, no question sees it half as it was
                 connection.execute(update(runs).where(runs.c.run == run).values(ledger_digest="", ledger_stamp=""))
         reader = _Run(connection, volume, files, again=again)
-        taken = reader.take_in(again=known is not None)
+        taken = reader.take_in(merged, again=known is not None)
         told = {"form": MERGED, "summary": msgspec.json.encode(reader.summary).decode(), "looks_for": reader.looks_for}
         told |= reader.measured.columns
     whole = {
@@ -138,7 +139,7 @@ class _Run:
         """What its scans look for, as JSON."""
         return msgspec.json.encode(self._numbers.looks_for).decode()
 
-    def take_in(self, *, again: bool) -> TakenIn:
+    def take_in(self, merged: Sequence[MergedFinding] | None, *, again: bool) -> TakenIn:
         """Write every cell that the store lacks, or has otherwise; what was deleted is none of them."""
         ledger, ended = self._files.ledger, self._rows
         created = seconds(ledger.created)
@@ -159,7 +160,7 @@ class _Run:
             return NewCell(row, values, Position(values["at"], ledger.run), state, present.get(state.id), digest)
 
         holding = _holding(known)
-        for told in read_rows(self._volume, self._files, self._numbers):
+        for told in read_rows(self._volume, self._files, self._numbers, merged):
             scans = [scan for scan in sorted(told.scans) if (told.target, scan) in waiting]
             if not scans:
                 continue
@@ -199,7 +200,7 @@ class _Run:
 
     def _known_states(self, targets: list[int]) -> dict[tuple[int, str], Known]:
         query = select(*KNOWN, states.c.scan)
-        with self._connection.begin():
+        with writing(self._connection):
             rows = rows_by(self._connection, states.c.target_id, targets, query)
             return {(row.target_id, row.scan): self._writer.known(row) for row in rows}
 
@@ -214,7 +215,7 @@ class _Run:
 
     def _present(self, run: int) -> dict[int, dict[str, Any]]:
         """The run's cells as the store has them, by state."""
-        with self._connection.begin():
+        with writing(self._connection):
             rows = self._connection.execute(select(cells).where(cells.c.run_id == run)).mappings()
             return {row["state_id"]: {k: row[k] for k in row if k not in {"state_id", "run_id"}} for row in rows}
 

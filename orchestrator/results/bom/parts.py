@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from orchestrator.results.bom import ARRAYS
+from orchestrator.results.bom import ARRAYS, usual
 from orchestrator.results.bom.validity import VERSIONS, validator
 
 if TYPE_CHECKING:
@@ -54,19 +54,24 @@ def _are_valid(valid: Draft7Validator, least: dict[str, Any], name: str, items: 
     """Whether the items of a list are valid, each by itself and no two the same; `least` is what a document has."""
     known: dict[Any, int] = {}
     alike: set[int] = set()
+    may_be_usual = name == "components" and least.get("specVersion") in usual.VERSIONS
     for begin in range(0, len(items), _AT_ONCE):
-        part = _decoded(items[begin : begin + _AT_ONCE])
-        if not valid.is_valid(least | {name: part}):
-            return False
-        told = _told(part, _OWN[name])
-        new = dict(zip(told, range(begin, begin + len(part)), strict=True))
-        if len(new) < len(part) or not known.keys().isdisjoint(new):
+        spelt = _joined(items[begin : begin + _AT_ONCE])
+        if may_be_usual and (read := usual.components(spelt)) is not None:
+            told = usual.told(read, _TELLING)
+        else:
+            part = _list_of(spelt)
+            if not valid.is_valid(least | {name: part}):
+                return False
+            told = _told(part, _OWN[name])
+        new = dict(zip(told, range(begin, begin + len(told)), strict=True))
+        if len(new) < len(told) or not known.keys().isdisjoint(new):
             for number, each in enumerate(told, begin):
                 if (first := known.setdefault(each, number)) != number:
                     alike |= {first, number}
         else:
             known |= new
-    return not alike or valid.is_valid(least | {name: _decoded([items[number] for number in sorted(alike)])})
+    return not alike or valid.is_valid(least | {name: _list_of(_joined([items[number] for number in sorted(alike)]))})
 
 
 def _told(part: Sequence[dict[str, Any]], own: str) -> list[Any]:
@@ -77,5 +82,5 @@ def _told(part: Sequence[dict[str, Any]], own: str) -> list[Any]:
         return [item[own] if own in item else tuple(map(item.get, _TELLING)) for item in part]
 
 
-def _decoded(items: Sequence[msgspec.Raw]) -> list[Any]:
-    return _list_of(b"[" + b",".join(items) + b"]")
+def _joined(items: Sequence[msgspec.Raw]) -> bytes:
+    return b"[" + b",".join(items) + b"]"

@@ -41,6 +41,12 @@ def validator(version: str = "1.6") -> Draft7Validator:
     return Draft7Validator(schema, registry=registry, validate_formats=True)
 
 
+@cache
+def license_ids() -> frozenset[str]:
+    """The ids that a license may have, of SPDX; the same in all versions."""
+    return frozenset(_schema("spdx.SNAPSHOT.schema.json")["enum"])
+
+
 def mistakes(document: dict[str, Any], most: int = 3) -> list[str]:
     """What is wrong with a whole document that says which version it is of; none when it is valid.
 

@@ -83,8 +83,9 @@ class _Writer:
     ) -> None:
         try:
             if error is None:
-                self._flush()
                 self._wait()
+                if self._rows:  # nothing is left to be done meanwhile, so that no thread is needed for it
+                    self._write(self._pieces, self._shared, self._lengths)
         finally:
             self._thread.shutdown()
             if self._csv is not None:

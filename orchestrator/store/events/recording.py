@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,6 +27,8 @@ _TARGETS = select(targets.c.id, targets.c.target, targets.c.reference)
 _OWNERS = select(names.c.target_id, names.c.owner, names.c.reference).where(names.c.owner != "").order_by(names.c.id)
 # Owners of one event: a target has some, nobody means to have thousands.
 _MOST_OWNERS = 200
+# Where a connection has the recorder of `all_at_once`.
+_OUTER = "scanmatrix-recorder"
 
 
 class Recorder:
@@ -110,10 +112,31 @@ def recording(connection: Connection) -> Iterator[Recorder]:
     Events are written last of all: the row that numbers them is locked until the transaction ends, so it is for as
     short as possible, and since nothing is locked after it, writers wait for each other in one direction only.
     """
+    if (outer := connection.info.get(_OUTER)) is not None:
+        yield outer
+        return
     with connection.begin():
         recorder = Recorder(connection)
         yield recorder
         recorder.write()
+
+
+@contextmanager
+def all_at_once(connection: Connection) -> Iterator[None]:
+    """One transaction for a whole block: those of `recording` and `writing` within are parts of it."""
+    with recording(connection) as recorder:
+        connection.info[_OUTER] = recorder
+        try:
+            yield
+        finally:
+            del connection.info[_OUTER]
+
+
+@contextmanager
+def writing(connection: Connection) -> Iterator[None]:
+    """A transaction for what nobody follows, or a part of that of `all_at_once`."""
+    with nullcontext() if _OUTER in connection.info else connection.begin():
+        yield
 
 
 def _next_number(connection: Connection, count: int) -> int:

@@ -3,10 +3,13 @@
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from orchestrator.results.bom import ARRAYS
+from orchestrator.results.bom import ARRAYS, usual
 from orchestrator.results.bom.parts import is_valid_by_parts
 from orchestrator.results.bom.validity import VERSIONS, _schema, mistakes
+from tests.examples import examples
 
 MANY = 300
 HASH = {"alg": "SHA-256", "content": "0" * 64}
@@ -45,6 +48,14 @@ DOCUMENTS = {
     "a component is no object": document(components=[*document()["components"], 1]),
     "components are no list": document(components={}),
     "a dependency twice": document(dependencies=[{"ref": "r1"}] * 2),
+    "the same component without a reference, once among unusual ones": document(
+        components=[
+            {"type": "library", "name": "a"},
+            *document()["components"],
+            component("x", evidence={}),
+            {"name": "a", "type": "library"},
+        ]
+    ),
     "an invalid subject": document(metadata={"component": {"name": "x"}}),
 }
 
@@ -67,3 +78,83 @@ def test_schemas_say_nothing_about_several_items_but_that_none_is_there_twice(ve
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b'{"components": ' + b"[" * 100_000, b"\xff"])
 def test_what_is_no_document_is_not_valid(data):
     assert is_valid_by_parts(data) is False
+
+
+TEXTS = st.sampled_from(
+    ["", "MIT", "a", "https://a.example/b", "sha256", "0" * 64, "0" * 32, "g" * 64, "library", "vcs"]
+)
+LICENSES = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "license": st.fixed_dictionaries({}, optional={"id": TEXTS, "name": TEXTS, "url": TEXTS}),
+            "expression": TEXTS,
+        },
+    ),
+    max_size=2,
+)
+HASHES = st.lists(
+    st.fixed_dictionaries({"alg": st.sampled_from(["SHA-256", "MD5", "CRC"]), "content": TEXTS}), max_size=2
+)
+LINKS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "type": st.sampled_from(["vcs", "rfc-9116", "other"]),
+            "url": st.one_of(TEXTS, st.text(max_size=9).map("https://{}".format)),
+        },
+        optional={"comment": TEXTS, "hashes": HASHES},
+    ),
+    max_size=2,
+)
+ANY = st.one_of(TEXTS, st.none(), st.integers(0, 1), st.just([]), st.just({}))
+COMPONENTS = st.fixed_dictionaries(
+    {"type": st.sampled_from(["library", "file", "data", "x"]), "name": TEXTS},
+    optional={
+        **dict.fromkeys(("bom-ref", "version", "purl", "cpe", "group", "description", "author"), st.one_of(TEXTS, ANY)),
+        **dict.fromkeys(("publisher", "copyright", "scope", "mime-type", "strange"), ANY),
+        "supplier": st.one_of(ANY, st.fixed_dictionaries({}, optional={"name": TEXTS, "url": ANY})),
+        "properties": st.lists(st.fixed_dictionaries({}, optional={"name": TEXTS, "value": ANY}), max_size=2),
+        "licenses": st.one_of(LICENSES, ANY),
+        "hashes": st.one_of(HASHES, ANY),
+        "externalReferences": LINKS,
+    },
+)
+
+
+@settings(max_examples=examples(50))
+@given(component=COMPONENTS, version=st.sampled_from(sorted(usual.VERSIONS)))
+def test_what_is_usual_is_valid(component, version):
+    if usual.components(json.dumps([component]).encode()) is not None:
+        assert not mistakes(document(version, components=[component]))
+
+
+FULL = component(
+    1, purl="pkg:deb/a@1", cpe="cpe:2.3:a:b", group="g", author="a", supplier={"name": "s"}, scope="optional",
+    hashes=[HASH], licenses=[{"license": {"id": "MIT"}}, {"license": {"name": "Own"}}],
+    externalReferences=[{"type": "vcs", "url": "https://git.example/a/b.git", "comment": "c", "hashes": [HASH]}],
+    properties=[{"name": "a", "value": "b"}],
+)  # fmt: skip
+UNUSUAL = {
+    "a license of no id": {"licenses": [{"license": {"id": "Mine"}}]},
+    "a license of two names": {"licenses": [{"license": {"id": "MIT", "name": "MIT"}}]},
+    "a license of none": {"licenses": [{"license": {}}]},
+    "two expressions": {"licenses": [{"expression": "MIT"}] * 2},
+    "an expression and a license": {"licenses": [{"license": {"id": "MIT"}}, {"expression": "MIT"}]},
+    "a digest that is none": {"hashes": [HASH, {"alg": "SHA-256", "content": "g" * 64}]},
+    "digests of other lengths": {"hashes": [{"alg": "MD5", "content": "0" * 31}, {"alg": "MD5", "content": "0" * 33}]},
+    "a URL that is none": {"externalReferences": [{"type": "vcs", "url": "https://a b"}]},
+    "no text": {"name": None},
+    "an empty reference": {"bom-ref": ""},
+    "a property that nobody knows": {"strange": 1},
+}
+
+
+@pytest.mark.parametrize("version", sorted(usual.VERSIONS))
+def test_a_component_as_tools_write_it_is_usual_and_valid(version):
+    assert usual.components(json.dumps([FULL, component(2, licenses=[{"expression": "MIT"}])]).encode()) is not None
+    assert not mistakes(document(version, components=[FULL]))
+
+
+@pytest.mark.parametrize("what", UNUSUAL)
+def test_what_no_schema_allows_is_not_usual(what):
+    assert usual.components(json.dumps([FULL | UNUSUAL[what]]).encode()) is None

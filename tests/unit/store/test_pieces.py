@@ -85,7 +85,7 @@ def test_a_target_has_the_same_digest_wherever_pieces_end(rows, data):
 def test_one_finding_less_makes_its_own_target_news_only(volume, store, monkeypatch):
     monkeypatch.setattr(found, "_PIECE", 3)  # the rows of b lie in other pieces a day later
     made = []
-    monkeypatch.setattr(MergedPiece, "findings", _counted(MergedPiece.findings, made))
+    monkeypatch.setattr(MergedPiece, "facts", _counted(MergedPiece.facts, made))
     many = [finding(number) for number in range(5)]
     write_run(volume, "run-1", day(1), {"a/dependency": many[:2], "b/dependency": many, "c/dependency": many[:2]})
     assert store.take_in(volume, "run-1").opened == 9
@@ -97,10 +97,10 @@ def test_one_finding_less_makes_its_own_target_news_only(volume, store, monkeypa
     assert len(made) == 1
 
 
-def _counted(findings, made):
+def _counted(facts, made):
     def counted(self, rows):
         made.extend(rows)
-        return findings(self, rows)
+        return facts(self, rows)
 
     return counted
 
