@@ -31,6 +31,7 @@ ROOT = Path(__file__).parents[2]
 LOCK = ROOT / "argo-install" / "requirements.lock"
 ORCHESTRATOR = f"localhost/scanmatrix:{__version__}"
 REGISTRY = "docker.io/library/registry:3"
+CLAMAV = "docker.io/clamav/clamav:1.4.3_base"
 USER = "65532:65532"
 _IMPORT_NAME = Path("orchestrator/_import_name")
 # What the wheel has from elsewhere, and where.
@@ -69,7 +70,7 @@ def builders() -> dict[str, Callable[[], Image]]:
         "docker.io/anchore/grype:v0.110.0": lambda: _single(tool("grype"), "grype"),
         f"docker.io/aquasec/trivy:{_catalog.TRIVY}": lambda: _single(tool("trivy"), "trivy"),
         "ghcr.io/ossf/scorecard:v5.1.1": lambda: _single(tool("scorecard"), "scorecard"),
-        "docker.io/clamav/clamav:1.4.3_base": lambda: Image.build([_debian("clamav")], user=USER),
+        CLAMAV: lambda: Image.build([_debian("clamav")], user=USER),
         "docker.io/library/debian:12": lambda: Image.build([_debian("root")], user=USER),
     }
 
@@ -99,6 +100,8 @@ def orchestrator(*further: Layer) -> Image:
 
 def _key(name: str) -> str:
     """What an image is made of, without making it."""
+    if name == CLAMAV:  # under one name, with other packages in it since
+        return f"{name} {artifacts.require('debian-clamav').name}"
     if name != ORCHESTRATOR:
         return name
     found = hashlib.sha256(LOCK.read_bytes())

@@ -31,19 +31,20 @@ while not os.path.exists("{beside.DATABASES_AT}/go"):
 """
 
 
-#: Images that have something to find, and the columns in which that is the same wherever it was found.
-REAL = ("real-java-tool", "real-ubuntu")
-FOUND = ["target", "id", "package", "version", "location", "severity", "fixed_version"]
+#: An image that has something to find, and the columns in which that is the same wherever it was found.
+REAL = ["real-java-tool"]
+FOUND = ["target", "scan", "id", "package", "version", "location", "severity", "fixed_version"]
 
 
 @pytest.fixture(scope="module")
 def site(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     quick.push(upstream, *IMAGES)
     with start_postgres(NODE_IP) as database:
-        settings = settings_with(database, scans=["slow", "general"], replicas=2)
+        settings = settings_with(database, scans=["slow", "general", "virus"], replicas=2)
         csv = "\n".join(["image,scans", *(f"{name}:1,slow" for name in IMAGES), ""])
         small = {"cpu": "20m", "memory": "64Mi", "memoryLimit": "1Gi"}
-        scans = {"slow": quick.scan("slow", PROGRAM), "general": nine.general() | {"resources": small}}
+        scans = {"slow": quick.scan("slow", PROGRAM), "general": nine.general(), "virus": nine.virus()}
+        scans |= {name: scan | {"resources": small} for name, scan in scans.items() if name != "slow"}
         with make_site(
             tmp_path_factory.mktemp("workers"), "e2e-workers", upstream, csv=csv, templates=scans, settings=settings
         ) as found:
@@ -57,7 +58,7 @@ def in_pods(site: Site, upstream: Upstream) -> str:
     for name in REAL:
         upstream.push(f"library/{name}:1", nine.images()[name.removeprefix("real-")])
     config = site.config.model_copy(update={"engine": "argo"})
-    return orchestrator.submit(quick.plan(site, "by-pods", REAL, ["general"], config), config)
+    return orchestrator.submit(quick.plan(site, "by-pods", REAL, ["general", "virus"], config), config)
 
 
 def test_one_is_killed_and_all_are_scaled_in_at_work_and_each_cell_ends_once(site: Site, in_pods: str):
@@ -78,15 +79,23 @@ def test_one_is_killed_and_all_are_scaled_in_at_work_and_each_cell_ends_once(sit
     assert max(row.attempts for row in site.ledger("worked").rows) == 2  # the one whose worker was killed
 
 
-def test_a_real_scanner_finds_what_it_finds_in_a_pod_for_each_cell(site: Site, in_pods: str):
+def test_real_scanners_find_what_they_find_in_a_pod_for_each_cell(site: Site, in_pods: str):
     references = [f"docker.io/library/{image}:1" for image in REAL]
-    start_run(site, "by-workers", *references, "--scan=general")
+    start_run(site, "by-workers", *references, "--scan=general", "--scan=virus")
     await_end(site, "by-workers")
-    assert_each_once(site, "by-workers", REAL)
+    assert_each_once(site, "by-workers", [*REAL, *REAL])
     site.wait(in_pods)
     found, expected = (site.findings(run)[FOUND].sort_values(FOUND) for run in ("by-workers", in_pods))
     assert found.to_numpy().tolist() == expected.to_numpy().tolist()
     assert nine.LOG4SHELL in set(found["id"])
+    assert set(found["scan"]) == {"general", "virus"}
+    # What clamd reads has no version in its log; clamscan's has.
+    assert _versions(site, "by-workers") == {""}
+    assert "" not in _versions(site, in_pods)
+
+
+def _versions(site: Site, run: str) -> set[str]:
+    return {row.scanner_version for row in site.ledger(run).rows if row.scan == "virus"}
 
 
 @pytest.mark.campaign

@@ -256,7 +256,9 @@ ARTEFACTS = (
         f"root and debootstrap, then `{INSTALLER} --images`",
         True,
     ),
-    Artefact("debian-clamav", "debian/bookworm-clamav.tar", f"root and debootstrap, then `{INSTALLER} --images`", True),
+    Artefact(
+        "debian-clamav", "debian/bookworm-clamav-2.tar", f"root and debootstrap, then `{INSTALLER} --images`", True
+    ),
 )
 
 # Debian's registry (2.8) stands in for ours, but not where what version 3 added matters.

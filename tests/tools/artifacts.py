@@ -149,7 +149,9 @@ _MAKERS: dict[str, Callable[[Path], Path]] = {
     "axe": partial(_fetch_npm, package=AXE),
     "debian-root": _make_debian,
     "debian-python": partial(_make_debian, packages=("python3", "git", "ca-certificates", "busybox-static")),
-    "debian-clamav": partial(_make_debian, packages=("clamav", "clamav-freshclam", "curl")),
+    "debian-clamav": partial(
+        _make_debian, packages=("clamav", "clamav-daemon", "clamav-freshclam", "clamdscan", "curl")
+    ),
 }
 assert _MAKERS.keys() == {artefact.name for artefact in ARTEFACTS}
 
