@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.integration.command import scanmatrix
+from tests.integration.forked import scanmatrix
 from tests.tools import samples
 from tests.tools.images import Index
 from tests.tools.servers import Registry
