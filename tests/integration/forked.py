@@ -14,19 +14,24 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 _SECONDS = 300
-#: What takes long to import, of the commands that plan, lock and render.
+#: What takes long to import and starts no thread, of the commands that plan, run, lock and render.
 _IMPORTED = [
     "orchestrator.api.locking",
     "orchestrator.api.plan",
+    "orchestrator.api.run",
     "orchestrator.api.trust",
     "orchestrator.cli.app",
+    "orchestrator.engines.local.engine",
     "orchestrator.planning.attached",
     "orchestrator.planning.matrix",
+    "orchestrator.queries.store",
     "orchestrator.workflows.install",
 ]
 
 
-def scanmatrix(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+def scanmatrix(
+    *arguments: str | Path, cwd: Path, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run it to its end; no terminal, so no bars.
 
     Raises:
@@ -35,7 +40,7 @@ def scanmatrix(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess
     words = ["scanmatrix", *map(str, arguments)]
     with tempfile.TemporaryDirectory() as folder:
         said = [Path(folder) / name for name in ("stdout", "stderr")]
-        process = _context().Process(target=_run, args=(words, str(cwd), dict(os.environ), said))
+        process = _context().Process(target=_run, args=(words, str(cwd), dict(os.environ) | (environment or {}), said))
         process.start()
         process.join(_SECONDS)
         status = process.exitcode
