@@ -77,16 +77,17 @@ def put_result(config: Config, image: str, report: bytes, *, by: str, owner: str
     from orchestrator.volume.records import Records, now
 
     target = target_of(config, image, owner=owner)
-    read = parse_valid_bom(report)
     volume, moment = volume_of(config), datetime.now(UTC)
     digest = f"sha256:{hashlib.sha256(report).hexdigest()}"
     with asking(volume, config) as store:
         target = _known(store.targets(target.digest) if target.digest else (), target)
         known = store.put_result(EXTERNAL.name, target.id)
         same = known is not None and (known.digest, known.image) == (digest, image)
-        # Put again by who answers for the image: else they would not see what somebody without an owner had put.
+        # Put again by who answers for the image: else they would not see what somebody without an owner had put. It was
+        # found valid then.
         if known is not None and same and (not owner or owner in store.owners_of_targets([target.id])):
             return Put(target.id, known.run, changed=False)
+        read = parse_valid_bom(report)
         # Sorts by time, and after what an earlier second brought.
         run = f"put-{moment:%Y%m%d-%H%M%S-%f}-{secrets.token_hex(3)}"
         plan = external_plan(config, target, run=run, now=moment)

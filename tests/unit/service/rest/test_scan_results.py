@@ -261,6 +261,12 @@ def test_a_document_that_is_put_is_read_once_and_is_the_same_result_as_that_of_a
     assert {name: (volume.results(run) / name).read_bytes() for name in first} == first
 
 
+def test_the_same_document_again_is_not_even_read(empty, monkeypatch):
+    put(empty)
+    monkeypatch.setattr(decoding, "check_json", lambda data: pytest.fail("it was read"))
+    assert put(empty).json()["changed"] is False
+
+
 def test_what_was_put_joins_the_target_that_has_the_digest(tmp_path):
     volume = Volume(tmp_path / "volume")
     write_run(volume, "run-1", day(1), {"a/general": [LOG4J]})
