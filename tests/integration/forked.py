@@ -14,7 +14,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 _SECONDS = 300
-#: What takes long to import and starts no thread, of the commands that plan, run, lock and render.
+#: What takes long to import and starts no thread, of the commands that plan, run, schedule, lock and render.
 _IMPORTED = [
     "orchestrator.api.locking",
     "orchestrator.api.plan",
@@ -25,6 +25,7 @@ _IMPORTED = [
     "orchestrator.planning.attached",
     "orchestrator.planning.matrix",
     "orchestrator.queries.store",
+    "orchestrator.service.scheduler",
     "orchestrator.workflows.install",
 ]
 

@@ -29,8 +29,9 @@ from orchestrator.upkeep.claims import RunClaim
 from orchestrator.upkeep.plans import write_plan
 from orchestrator.volume.layout import Volume, write_atomic
 from tests.aggregation import make_plan
-from tests.integration.command import COMMAND, scanmatrix
+from tests.integration.command import COMMAND
 from tests.integration.engine import REPORT, wait_for
+from tests.integration.forked import scanmatrix
 from tests.tools import layouts, repositories
 from tests.tools.git_servers import git
 from tests.tools.images import Image, layer
