@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.integration.command import scanmatrix
+from tests.integration.forked import scanmatrix
 from tests.tools import layouts, samples
 from tests.tools.receivers import Hook, misbehaving, silent, webhook
 from tests.tools.s3 import ACCESS_KEY, REGION, SECRET_KEY, start_s3

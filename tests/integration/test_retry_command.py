@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.integration.command import scanmatrix
+from tests.integration.forked import scanmatrix
 from tests.tools import layouts, samples
 
 if TYPE_CHECKING:
