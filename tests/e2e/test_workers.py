@@ -1,10 +1,6 @@
 """Workers as pods: a run in which one is killed and all are scaled in, each in the middle of a cell."""
 
-import json
-import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -96,38 +92,3 @@ def test_real_scanners_find_what_they_find_in_a_pod_for_each_cell(site: Site, in
 
 def _versions(site: Site, run: str) -> set[str]:
     return {row.scanner_version for row in site.ledger(run).rows if row.scan == "virus"}
-
-
-@pytest.mark.campaign
-def test_cells_that_do_nothing_by_workers_and_by_pods_for_images(upstream: Upstream, tmp_path: Path):
-    """25 images and four scans, by one worker a scan, and then as Workflow in `layout: image`."""
-    images, names = [f"many-{number}" for number in range(25)], [f"nothing-{number}" for number in range(4)]
-    quick.push(upstream, *images)
-    report = json.dumps({"format": "scanmatrix/1", "scanner": {"name": "quick"}, "findings": []})
-    command = ["/bin/sh", "-c", 'printf %s "$0" > "$1"', report, "{report}", "{tarball}"]
-    scans = {name: quick.scan(name, command=command) for name in names}
-    csv = "\n".join(["image,scans", *(f"{image}:1,{';'.join(names)}" for image in images), ""])
-    with start_postgres(NODE_IP) as database:
-        more = {"layout": "image", "limits": {"imagesInFlight": 12, "cellsInFlight": 48}}
-        settings = settings_with(database, scans=names, replicas=1) | more
-        with make_site(tmp_path, "e2e-many", upstream, csv=csv, templates=scans, settings=settings) as site:
-            install(site, database)
-            for name in names:
-                site.kubectl("rollout", "status", f"deployment/scanmatrix-worker-{name}", "--timeout=300s")
-            began = time.monotonic()
-            start_run(site, "by-workers")
-            await_((site.volume.results("by-workers") / "summary.md").exists, 600, "the end of the run")
-            queued = time.monotonic() - began
-            for name in names:
-                site.kubectl("scale", f"deployment/scanmatrix-worker-{name}", "--replicas=0")
-            await_(lambda: not named(site, "name"), 120, "all workers to go")
-            began = time.monotonic()
-            ended = site.submit()
-            site.wait(ended, seconds=900)
-            pods = time.monotonic() - began
-            for found in (site.ledger("by-workers"), site.ledger(ended)):
-                assert [row.reason for row in found.rows] == [""] * 100
-            rows = site.ledger("by-workers").rows
-            first, last = min(row.started for row in rows), max(row.finished for row in rows)
-            said = f"{queued:.0f} s by four workers ({first} to {last}), {pods:.0f} s in layout: image"
-            sys.stdout.write(f"\n100 cells: {said}\n")
