@@ -19,9 +19,11 @@ from orchestrator.scanners.rules import volume_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+    from pathlib import Path
 
     from orchestrator.config.loading import Config
     from orchestrator.queries.store import Store
+    from orchestrator.results.errors import NoResultsError
     from orchestrator.store.put_results import ImageResult
     from orchestrator.volume.layout import Volume
 
@@ -117,7 +119,7 @@ def get_result(config: Config, image: str) -> ImageReport:
     results = sorted((each for each in found if each), key=lambda each: (each.put, each.at or _NEVER, each.target))
     if not results:
         raise NotKnownError(f"there is no result of {image}")
-    if (report := _report(config, results[-1])) is None:
+    if (report := _report(config, results[-1], {})) is None:
         raise NotKnownError(f"{image}: its report is not on the volume any more; put it again")
     return ImageReport(results[-1].image if results[-1].put else image, report)
 
@@ -144,12 +146,16 @@ def each_result(
 
 
 def reports_of(config: Config, found: Iterable[tuple[int, ImageResult]]) -> Iterator[tuple[int, ImageReport]]:
-    """The reports of results, read one at a time; one that is not on the volume any more is left out, and logged."""
+    """The reports of results, read one at a time; one that is not on the volume any more is left out, and logged.
+
+    A run without a BOM is asked for it once, however many of the results are of it: making it may take long.
+    """
     from orchestrator.results.errors import NoResultsError
 
+    boms: dict[str, Path | NoResultsError | NotKnownError] = {}
     for number, one in found:
         try:
-            report = _report(config, one)
+            report = _report(config, one, boms)
         except (NoResultsError, NotKnownError) as error:
             _log.warning("the BOM of %s is left out of the results: %s", one.image, error)
             continue
@@ -157,13 +163,23 @@ def reports_of(config: Config, found: Iterable[tuple[int, ImageResult]]) -> Iter
             yield number, ImageReport(one.image, report)
 
 
-def _report(config: Config, found: ImageResult) -> bytes | None:
+def _report(config: Config, found: ImageResult, boms: dict[str, Path | NoResultsError | NotKnownError]) -> bytes | None:
+    """The report of a result; the BOMs of our own runs, or why there is none, are kept by run."""
     from orchestrator.api.files import run_bom
     from orchestrator.results.bom.split import target_bom
+    from orchestrator.results.errors import NoResultsError
 
     if found.put:
         return _read_put(volume_of(config), found)
-    return target_bom(run_bom(config, found.run), found.target)
+    if found.run not in boms:
+        try:
+            boms[found.run] = run_bom(config, found.run)
+        except (NoResultsError, NotKnownError) as error:
+            boms[found.run] = error
+    bom = boms[found.run]
+    if isinstance(bom, Exception):
+        raise bom
+    return target_bom(bom, found.target)
 
 
 def delete_result(
