@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.queries.counted import CountedTargets, Counts, Mark
     from orchestrator.store.past import StoreReader
     from orchestrator.store.spans import Span
-    from orchestrator.store.tag_cells import TagCell
+    from orchestrator.store.tag_cells import TagCell, TellingCell
 
 # Targets up to which their own names are asked for, rather than all names.
 _FEW = 5_000
@@ -79,7 +79,7 @@ def severities_now(past: StoreReader, counted: CountedTargets) -> Counter[Severi
         counted: what was counted before; only what is otherwise since is counted again.
     """
     told = past.told()
-    cells = sorted((cell for cell, _ in _current(past, past.states_with(None)).values()), key=_target_of)
+    cells = sorted((cell for cell, _ in _current(past, past.states_with(None))), key=_target_of)
     done: list[tuple[int, Mark | None, Counts]] = []
     waiting: list[tuple[int, Mark | None, list[TagCell]]] = []
     for target, some in groupby(cells, _target_of):
@@ -114,7 +114,7 @@ def _told(
     facts: Collection[int] | None,
     is_platform: Callable[[str], bool] | None = None,
     targets: Collection[int] | None = None,
-) -> tuple[Mapping[_Row, Sequence[_Told]], Collection[tuple[TagCell, set[int]]]]:
+) -> tuple[Mapping[_Row, Sequence[_Told]], Sequence[TellingCell]]:
     """What scans tell of these facts, those together that are one; and the cells that tell it, with their names."""
     spans: Sequence[tuple[int, Span]] | None = None
     if targets is not None:
@@ -127,7 +127,7 @@ def _told(
         platforms = past.platforms(target for target, _ in states.values())
         states = {state: of for state, of in states.items() if is_platform(platforms[of[0]])}
     current = _current(past, states)
-    return _rows(past, [cell for cell, _ in current.values()], facts, spans), current.values()
+    return _rows(past, [cell for cell, _ in current], facts, spans), current
 
 
 def _rows(
@@ -170,29 +170,37 @@ def merged_rows(found: Holders) -> list[MergedRow]:
     ]
 
 
-def _current(
-    past: StoreReader, states: Mapping[int, tuple[int, str]]
-) -> dict[tuple[int, str], tuple[TagCell, set[int]]]:
+def _current(past: StoreReader, states: Mapping[int, tuple[int, str]]) -> list[TellingCell]:
     """The cells of these targets and scans that tell what a name means now, with the names."""
-    targets = {target for target, _ in states.values()}
-    if len(targets) <= _FEW:
-        state = NamesAt(past, past.runs, past.names_of_targets(targets), {scan for _, scan in states.values()})
+    wanted = set(states.values())
+    if len({target for target, _ in wanted}) <= _FEW:
+        told = past.current(wanted, lambda lacking: _read_current(past, lacking))
     else:
+        told = _read_current(past, wanted, all_names=True)
+    return [each for of in sorted(told) for each in told[of]]
+
+
+def _read_current(
+    past: StoreReader, wanted: Collection[tuple[int, str]], *, all_names: bool = False
+) -> dict[tuple[int, str], tuple[TellingCell, ...]]:
+    """The same by target and scan, read from the database."""
+    if all_names:
         state = NamesAt(past, past.runs)
-    found: dict[tuple[int, str], tuple[TagCell, set[int]]] = {}
+    else:
+        names = past.names_of_targets({target for target, _ in wanted})
+        state = NamesAt(past, past.runs, names, {scan for _, scan in wanted})
+    found: dict[tuple[int, str], dict[str, tuple[TagCell, set[int]]]] = {of: {} for of in wanted}
     for name in state.names:
         if state.gone(name):
             continue
         for scan in state.scans(name):
             for cell in state.sources(name, scan):
-                if cell.state in states:
-                    found.setdefault((cell.state, cell.run), (cell, set()))[1].add(name)
-    return found
+                if (of := found.get((cell.target, scan))) is not None:
+                    of.setdefault(cell.run, (cell, set()))[1].add(name)
+    return {key: tuple((cell, frozenset(names)) for cell, names in cells.values()) for key, cells in found.items()}
 
 
-def _holders(
-    past: StoreReader, rows: Sequence[Sequence[_Told]], current: Iterable[tuple[TagCell, set[int]]]
-) -> Iterable[Holder]:
+def _holders(past: StoreReader, rows: Sequence[Sequence[_Told]], current: Iterable[TellingCell]) -> Iterable[Holder]:
     names: dict[int, set[int]] = {}
     for cell, tags in current:
         names.setdefault(cell.target, set()).update(tags)

@@ -72,7 +72,8 @@ class WholeStore(StoreDatabase):
         with self._reading() as connection:
             for moment in (ALWAYS, *([] if since is None else [int(since.timestamp())])):
                 self._refuse(connection, moment)
-            yield StoreReader(connection, self._distrusted, self._memory.at(self._revision(connection), self._owners))
+            known = self._memory.at(self._revision(connection), self._owners, self._distrusted)
+            yield StoreReader(connection, self._distrusted, known)
 
     def _refuse(self, connection: Connection, moment: int) -> None:
         # What followed a missing result may be of others, so that some owners do not see it.

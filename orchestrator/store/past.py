@@ -34,13 +34,13 @@ from orchestrator.store.spans import Position
 from orchestrator.store.tag_cells import TagCells
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from orchestrator.model import Distrust, MergedFinding
     from orchestrator.store.spans import Span
-    from orchestrator.store.tag_cells import TagCell
+    from orchestrator.store.tag_cells import TagCell, TellingCell
 
 #: A target's reference and its platform (empty for a repository).
 TagName: TypeAlias = tuple[str, str]
@@ -227,6 +227,14 @@ class StoreReader:
     def described(self, wanted: Collection[int]) -> dict[int, TargetPlace]:
         """What targets are, who answers for them, and what runs them, by their numbers."""
         return filled(self._known.places, wanted, self._described)
+
+    def current(
+        self,
+        wanted: Collection[tuple[int, str]],
+        read: Callable[[Collection[tuple[int, str]]], Mapping[tuple[int, str], tuple[TellingCell, ...]]],
+    ) -> dict[tuple[int, str], tuple[TellingCell, ...]]:
+        """The cells that tell what names mean now, by target and scan; those that nobody has asked for yet are read."""
+        return filled(self._known.current, wanted, read)
 
     def completed(self, found: Sequence[tuple[int, str, MergedFinding]]) -> list[MergedFinding]:
         """Findings with the scans that did not, or could not, find them: see `orchestrator.store.lookers`."""

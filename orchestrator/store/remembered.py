@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from orchestrator.model import Distrust
     from orchestrator.store.lookers import RunTold
     from orchestrator.store.places import RunsRead, TargetPlace
+    from orchestrator.store.tag_cells import TellingCell
 
 K = TypeVar("K")
 V = TypeVar("V")
 
+_Version: TypeAlias = "tuple[str, tuple[Distrust, ...]]"
 # Targets, names or runs of which something is remembered; and for how many sets of owners.
 _MOST, _OWNERS = 20_000, 4
 
@@ -27,6 +30,7 @@ class Remembered:
         names: names by number.
         places: targets by number.
         told: what runs say of their scans, by id; None of one that says nothing.
+        current: the cells that tell what names mean now, by target and scan.
     """
 
     def __init__(self) -> None:
@@ -34,6 +38,7 @@ class Remembered:
         self.names: dict[int, tuple[str, str]] = {}
         self.places: dict[int, TargetPlace] = {}
         self.told: dict[str, RunTold | None] = {}
+        self.current: dict[tuple[int, str], tuple[TellingCell, ...]] = {}
 
 
 class StoreMemory:
@@ -41,21 +46,23 @@ class StoreMemory:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, ...] | None, tuple[str, Remembered]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, ...] | None, tuple[_Version, Remembered]] = OrderedDict()
 
-    def at(self, revision: str, owners: tuple[str, ...] | None) -> Remembered:
+    def at(self, revision: str, owners: tuple[str, ...] | None, distrusted: Sequence[Distrust]) -> Remembered:
         """What was read at a revision, which a question has just read itself, within its transaction.
 
         Args:
             revision: as `orchestrator.store.revision` has it; empty where nothing can be remembered.
             owners: as these may see the store; None for all of it.
+            distrusted: which scanners are not believed.
         """
         if not revision:
             return Remembered()
+        version = revision, tuple(distrusted)
         with self._lock:
             known = self._kept.get(owners)
-            if known is None or known[0] != revision:
-                known = self._kept[owners] = revision, Remembered()
+            if known is None or known[0] != version:
+                known = self._kept[owners] = version, Remembered()
             self._kept.move_to_end(owners)
             if len(self._kept) > _OWNERS:
                 self._kept.popitem(last=False)

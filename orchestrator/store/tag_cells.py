@@ -81,6 +81,10 @@ class TagCell(NamedTuple):
         return self.order[1]
 
 
+TellingCell: TypeAlias = tuple[TagCell, frozenset[int]]
+"""A cell that tells what names mean, and the numbers of these names."""
+
+
 class TagCells:
     """Reads the cells of runs.
 
