@@ -53,7 +53,7 @@ class _Choice(_Strict):
 
 
 class _Property(_Strict):
-    name: str = ""
+    name: str  # which versions from 1.6 on require
     value: str = ""
 
 

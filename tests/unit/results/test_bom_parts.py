@@ -2,8 +2,9 @@
 
 import json
 
+import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.results.bom import ARRAYS, usual
@@ -128,6 +129,33 @@ def test_what_is_usual_is_valid(component, version):
         assert not mistakes(document(version, components=[component]))
 
 
+def shape_of(type_: object) -> st.SearchStrategy[object]:
+    """Whatever a type of `usual` allows, as JSON; what has a default, or may be left out, is sometimes left out."""
+    match msgspec.inspect.type_info(type_) if not isinstance(type_, msgspec.inspect.Type) else type_:
+        case msgspec.inspect.StructType(fields=fields):
+            must = {one.encode_name: shape_of(one.type) for one in fields if one.required}
+            may = {one.encode_name: shape_of(one.type) for one in fields if not one.required}
+            return st.fixed_dictionaries(must, optional=may)
+        case msgspec.inspect.ListType(item_type=item):
+            return st.lists(shape_of(item), max_size=2)
+        case msgspec.inspect.UnionType(types=types):
+            return st.one_of(shape_of(one) for one in types if not isinstance(one, msgspec.inspect.UnsetType))
+        case msgspec.inspect.LiteralType(values=values):
+            return st.sampled_from(values)
+        case msgspec.inspect.StrType(pattern=str(pattern)):
+            return st.from_regex(pattern, fullmatch=True)
+        case msgspec.inspect.StrType():
+            return st.one_of(TEXTS, st.sampled_from(["MIT", "a" * 32, "0" * 64]))
+    raise NotImplementedError(type_)
+
+
+@settings(max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow])
+@given(component=shape_of(usual.UsualComponent), version=st.sampled_from(sorted(usual.VERSIONS)))
+def test_what_its_types_allow_is_valid(component, version):
+    if usual.components(json.dumps([component]).encode()) is not None:
+        assert not mistakes(document(version, components=[component]))
+
+
 FULL = component(
     1, purl="pkg:deb/a@1", cpe="cpe:2.3:a:b", group="g", author="a", supplier={"name": "s"}, scope="optional",
     hashes=[HASH], licenses=[{"license": {"id": "MIT"}}, {"license": {"name": "Own"}}],
@@ -146,6 +174,7 @@ UNUSUAL = {
     "no text": {"name": None},
     "an empty reference": {"bom-ref": ""},
     "a property that nobody knows": {"strange": 1},
+    "a property without a name": {"properties": [{"value": "b"}]},
 }
 
 
