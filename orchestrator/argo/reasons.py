@@ -178,7 +178,7 @@ def _with_its_run(around: _Around, end: End | None) -> Reason | None:
     if around.stopped and (end is None or has_no_end_of_its_own(end)):
         return around.cancelled()
     if end is not None and end.container == around.container and (over := around.with_its_run(end)):
-        return Reason(_because(over, said_of(end)), end.code)
+        return Reason(_while(over, said_of(end)), end.code)
     return None
 
 

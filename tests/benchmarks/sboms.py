@@ -28,7 +28,7 @@ from orchestrator.volume.sboms import keep_sbom, open_sbom
 from tests.benchmarks.contenders import Contender, compiled_in
 from tests.cluster import databases
 from tests.tools import artifacts, find, samples
-from tests.tools.images import Image, layer, sha256
+from tests.tools.images import Image, Layer, layer, sha256
 from tests.tools.mirror import Mirror, mirror
 from tests.tools.servers import Registry, start_registry
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder = Path(name)
         environment = scanners(folder)
         with start_registry(folder / "registry") as registry:
-            names = _push(registry, options.images)
+            names = push(registry, samples.application(artifacts.debian_root()).layers, options.images)
             _compare(folder, registry, served, names, environment)
         _plan(folder, options.stored, environment)
 
@@ -69,8 +69,8 @@ def scanners(folder: Path) -> dict[str, str]:
     return environment | {"PATH": f"{tools}:{environment['PATH']}"}
 
 
-def _push(registry: Registry, count: int) -> list[str]:
-    base = samples.application(artifacts.debian_root()).layers
+def push(registry: Registry, base: Sequence[Layer], count: int) -> list[str]:
+    """Push images with this base and a layer each of their own; their names."""
     for number in range(count):
         registry.push(f"app-{number}:1", Image.build([*base, layer({"app/number": f"{number}\n"})]))
     return [f"{registry.host}/app-{number}:1" for number in range(count)]

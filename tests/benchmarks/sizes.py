@@ -16,9 +16,9 @@ from pathlib import Path
 
 from tests.benchmarks import costs
 from tests.benchmarks.contenders import Contender
-from tests.benchmarks.sboms import contender, forget_tarballs, need, scanners, settings_of
+from tests.benchmarks.sboms import contender, forget_tarballs, need, push, scanners, settings_of
 from tests.tools import artifacts, samples
-from tests.tools.images import Image, Layer, layer
+from tests.tools.images import Layer
 from tests.tools.mirror import Mirror, mirror
 from tests.tools.servers import Registry, start_registry
 
@@ -37,21 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 _measure(size, push(registry, base, count), folder, registry, served)
 
 
-def bases() -> dict[str, list[Layer]]:
+def bases() -> dict[str, Sequence[Layer]]:
     """The layers that the images of each size share."""
     root = artifacts.debian_root()
     return {
-        "some files": list(samples.system().layers),
-        "Debian": list(samples.debian(root).layers),
-        "Debian and a program of Python": list(samples.application(root).layers),
+        "some files": samples.system().layers,
+        "Debian": samples.debian(root).layers,
+        "Debian and a program of Python": samples.application(root).layers,
     }
-
-
-def push(registry: Registry, base: list[Layer], count: int) -> list[str]:
-    """Push images with this base; their names."""
-    for number in range(count):
-        registry.push(f"app-{number}:1", Image.build([*base, layer({"app/number": f"{number}\n"})]))
-    return [f"{registry.host}/app-{number}:1" for number in range(count)]
 
 
 def _measure(size: str, names: list[str], folder: Path, registry: Registry, served: Mirror) -> None:
